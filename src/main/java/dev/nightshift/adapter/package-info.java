@@ -1,0 +1,2 @@
+/** Adapter versions, leases and device slots. */
+package dev.nightshift.adapter;

@@ -1,0 +1,2 @@
+/** The gRPC services: proto messages to domain and back. */
+package dev.nightshift.api.grpc;

@@ -1,0 +1,2 @@
+/** Every meter's name in one file. */
+package dev.nightshift.telemetry;

@@ -1,0 +1,11 @@
+package dev.nightshift.tensor;
+
+/**
+ * What comes out of the head: chosen tokens with natural-log probabilities.
+ *
+ * @param ids [R] I32, the token; -1 if the row's logits hold NaN or nothing is allowed
+ * @param logprobs [R] F32 of that token
+ * @param topIds [R, topMax] I32 by falling probability, lower id first on a tie
+ * @param topLogprobs [R, topMax] F32
+ */
+public record TokenScores(Tensor ids, Tensor logprobs, Tensor topIds, Tensor topLogprobs) {}
