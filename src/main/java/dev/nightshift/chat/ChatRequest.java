@@ -1,6 +1,7 @@
 package dev.nightshift.chat;
 
 import dev.nightshift.engine.SamplingParameters;
+import dev.nightshift.template.ChatPrompt;
 import java.time.Instant;
 import java.util.List;
 import java.util.Objects;

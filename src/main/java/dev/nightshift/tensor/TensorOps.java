@@ -42,8 +42,11 @@ public interface TensorOps extends AutoCloseable {
 
     // ---- forward
 
-    /** {@code out[r] = table[ids[r]]}; out [rows, hidden] F32, ids [rows] I32 (negative = padding, gives zeros). */
-    void embed(Tensor out, Weight table, Tensor ids);
+    /**
+     * {@code out[r] = table[ids[r]]}; out [rows, hidden] F32, ids [rows] I32 (negative = padding, gives zeros). Of an adapter
+     * only a replacing weight counts here (modules_to_save of {@code embed_tokens}); lora may be null.
+     */
+    void embed(Tensor out, Weight table, Tensor ids, LoraRows lora);
 
     /** {@code out = x / rms(x) * weight}; x, out [rows, hidden] F32, weight [hidden] F32. */
     void rmsNorm(Tensor out, Tensor x, Tensor weight, float epsilon);

@@ -1,4 +1,4 @@
-package dev.nightshift.chat;
+package dev.nightshift.template;
 
 import java.util.List;
 import java.util.Map;
