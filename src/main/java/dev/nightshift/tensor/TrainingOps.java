@@ -80,8 +80,7 @@ public interface TrainingOps {
     void rmsNormBackward(Tensor dx, Tensor dy, Tensor x, Tensor weight, float epsilon);
 
     /** Head norms (or null) and rotary embedding without a cache; {@code out} may be {@code qkv} where there are no norms. */
-    void rope(
-            Tensor out, Tensor qkv, Tensor qNorm, Tensor kNorm, float epsilon, Tensor cosSin, AttentionShape shape);
+    void rope(Tensor out, Tensor qkv, Tensor qNorm, Tensor kNorm, float epsilon, Tensor cosSin, AttentionShape shape);
 
     /** Backward of {@link #rope}, in place on dqkv; {@code qkv} is rope's input (needed with head norms, else null). */
     void ropeBackward(
