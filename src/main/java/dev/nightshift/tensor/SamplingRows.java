@@ -6,7 +6,16 @@ package dev.nightshift.tensor;
  *
  * <p>Order of operations per row (vLLM's): repetition penalty over prompt and output tokens (divide a positive logit, multiply
  * a negative one), frequency and presence penalty over output tokens, logit bias, banned tokens to -inf, then the reported
- * log-probabilities, then temperature, min_p, top_k, top_p, then one draw. Temperature 0 = greedy (lowest id on a tie).
+ * log-probabilities, then temperature, min_p, top_k, top_p, then one draw. Temperature 0 = greedy (lowest id on a tie). What a
+ * mask forbids is banned too.
+ *
+ * <p>The filters: weights {@code w = exp((logit - max) / temperature)}; min_p keeps {@code w >= minP * max w}; top_k keeps the k
+ * largest (lower ids win a tie); top_p, over what is left and in falling order (lower id first), keeps a token if the sum of
+ * those before it is below {@code topP} of their total, so always the first. The draw: u = {@link CounterRandom#uniform(long,
+ * long)}; the first kept token, by rising id, whose running sum of w exceeds u times the total.
+ *
+ * <p>A row that holds NaN or +infinity, or in which nothing is allowed, gives id -1, logprob NaN, top ids -1, top logprobs NaN,
+ * and counts nothing.
  *
  * @param temperature [R] F32
  * @param topK [R] I32, 0 = off

@@ -83,7 +83,10 @@ public interface TensorOps extends AutoCloseable {
             KvLayout layout,
             int layer);
 
-    /** Causal attention of each row over its sequence's cached keys and values up to its own position; out [rows, heads * headDim] F32. */
+    /**
+     * Causal attention of each row over its sequence's cached keys and values up to its own position; out [rows, heads *
+     * headDim] F32, zeros in padding rows.
+     */
     void attention(
             Tensor out,
             Tensor qkv,
@@ -104,7 +107,10 @@ public interface TensorOps extends AutoCloseable {
     /** One token for each row of logits [R, V] F32, which may be overwritten. */
     void sample(TokenScores out, Tensor logits, SamplingRows rows);
 
-    /** Log-probability of given tokens and the most likely ones, from raw logits [R, V]; {@code out.ids} is input here. */
+    /**
+     * Log-probability of given tokens and the most likely ones, from raw logits [R, V]; {@code out.ids} is input here (negative
+     * = none asked, gives NaN). A row that holds NaN or +infinity gives NaN, and -1 as top ids.
+     */
     void score(TokenScores out, Tensor logits);
 
     @Override

@@ -3,8 +3,8 @@ package dev.nightshift.tensor;
 /**
  * What comes out of the head: chosen tokens with natural-log probabilities.
  *
- * @param ids [R] I32, the token; -1 if the row's logits hold NaN or nothing is allowed
- * @param logprobs [R] F32 of that token
+ * @param ids [R] I32, the token; -1 if the row's logits hold NaN or +infinity or nothing is allowed
+ * @param logprobs [R] F32 of that token; NaN where the id is -1
  * @param topIds [R, topMax] I32 by falling probability, lower id first on a tie
  * @param topLogprobs [R, topMax] F32
  */
