@@ -38,9 +38,11 @@ class CounterRandomTest {
     void differsBySeedStreamAndCounter() {
         int reference = CounterRandom.bits(7, CounterRandom.SAMPLING, 3);
         assertThat(CounterRandom.bits(8, CounterRandom.SAMPLING, 3)).isNotEqualTo(reference);
-        assertThat(CounterRandom.bits(7 + (1L << 32), CounterRandom.SAMPLING, 3)).isNotEqualTo(reference);
+        assertThat(CounterRandom.bits(7 + (1L << 32), CounterRandom.SAMPLING, 3))
+                .isNotEqualTo(reference);
         assertThat(CounterRandom.bits(7, CounterRandom.DROPOUT, 3)).isNotEqualTo(reference);
         assertThat(CounterRandom.bits(7, CounterRandom.SAMPLING, 4)).isNotEqualTo(reference);
-        assertThat(CounterRandom.bits(7, CounterRandom.SAMPLING, 3 + (1L << 32))).isNotEqualTo(reference);
+        assertThat(CounterRandom.bits(7, CounterRandom.SAMPLING, 3 + (1L << 32)))
+                .isNotEqualTo(reference);
     }
 }
