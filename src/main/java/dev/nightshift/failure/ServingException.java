@@ -49,6 +49,7 @@ public final class ServingException extends RuntimeException {
         return Optional.ofNullable(param);
     }
 
+    /** How long to wait before a new try makes sense. */
     public Optional<Duration> retryAfter() {
         return Optional.ofNullable(retryAfter);
     }

@@ -3,6 +3,7 @@ package dev.nightshift.model;
 /** Rotary embedding: base and how it is stretched beyond the trained length (transformers' {@code modeling_rope_utils}). */
 public record RopeConfig(double theta, Scaling scaling) {
 
+    /** What happens to positions beyond the trained length. */
     public sealed interface Scaling {}
 
     /** As trained. */

@@ -10,6 +10,7 @@ public final class Shape {
         this.axes = axes;
     }
 
+    /** A shape of these axes, none negative. */
     public static Shape of(long... axes) {
         for (long axis : axes) {
             if (axis < 0) {
