@@ -40,8 +40,8 @@ record SourceFile(Path path, List<String> lines, CompilationUnitTree tree, DocTr
             return List.of();
         }
         try (Stream<Path> paths = Files.walk(folder)) {
-            return paths.filter(p -> Files.isRegularFile(p)
-                            && Stream.of(endings).anyMatch(p.toString()::endsWith))
+            return paths.filter(
+                            p -> Files.isRegularFile(p) && Stream.of(endings).anyMatch(p.toString()::endsWith))
                     .sorted()
                     .toList();
         } catch (IOException e) {

@@ -35,14 +35,15 @@ class StyleTest {
     private static final Path TEST = Path.of("src/test/java");
     private static final Path CUDA = Path.of("src/main/cuda");
 
-    private static final Pattern BANNED_NAME =
-            Pattern.compile("(Manager|Impl|Utils?|Helpers?|Handlers?|Processors?|Pair|Tuple)(?![a-z])|^(Base|Abstract)(?![a-z])");
+    private static final Pattern BANNED_NAME = Pattern.compile(
+            "(Manager|Impl|Utils?|Helpers?|Handlers?|Processors?|Pair|Tuple)(?![a-z])|^(Base|Abstract)(?![a-z])");
 
     /** Split so that this file does not find itself. */
     private static final Pattern UNFINISHED =
             Pattern.compile("\\b(TO" + "DO|FIX" + "ME|XX" + "X|HA" + "CK)\\b|\\bfor no" + "w\\b|\\bsimpli" + "fied\\b");
 
-    private static final Pattern MACHINE_PATH = Pattern.compile("(?<![\\w./-])/(wo" + "rk|ro" + "ot|ho" + "me)/[A-Za-z]");
+    private static final Pattern MACHINE_PATH =
+            Pattern.compile("(?<![\\w./-])/(wo" + "rk|ro" + "ot|ho" + "me)/[A-Za-z]");
 
     private static final List<SourceFile> MAIN_FILES = SourceFile.below(MAIN);
     private static final List<SourceFile> TEST_FILES = SourceFile.below(TEST);
@@ -118,34 +119,38 @@ class StyleTest {
     @Test
     void methodsFitAScreen() {
         List<String> findings = new ArrayList<>();
-        allFiles().forEach(file -> file.scan(new TreePathScanner<>() {
-            @Override
-            public Void visitMethod(MethodTree method, Void unused) {
-                int lines = file.lastLine(getCurrentPath()) - file.firstLine(getCurrentPath()) + 1;
-                if (lines > METHOD_LINES_MAX) {
-                    findings.add(file.report(
-                            file.firstLine(getCurrentPath()),
-                            "%s has %d lines, the limit is %d".formatted(method.getName(), lines, METHOD_LINES_MAX)));
-                }
-                return super.visitMethod(method, unused);
-            }
-        }));
+        allFiles()
+                .forEach(file -> file.scan(new TreePathScanner<>() {
+                    @Override
+                    public Void visitMethod(MethodTree method, Void unused) {
+                        int lines = file.lastLine(getCurrentPath()) - file.firstLine(getCurrentPath()) + 1;
+                        if (lines > METHOD_LINES_MAX) {
+                            findings.add(file.report(
+                                    file.firstLine(getCurrentPath()),
+                                    "%s has %d lines, the limit is %d"
+                                            .formatted(method.getName(), lines, METHOD_LINES_MAX)));
+                        }
+                        return super.visitMethod(method, unused);
+                    }
+                }));
         assertThat(findings).isEmpty();
     }
 
     @Test
     void classNamesAreNounsOfTheField() {
         List<String> findings = new ArrayList<>();
-        allFiles().forEach(file -> file.scan(new TreePathScanner<>() {
-            @Override
-            public Void visitClass(ClassTree type, Void unused) {
-                if (BANNED_NAME.matcher(type.getSimpleName()).find()) {
-                    findings.add(file.report(
-                            file.firstLine(getCurrentPath()), type.getSimpleName() + " says nothing about what it is"));
-                }
-                return super.visitClass(type, unused);
-            }
-        }));
+        allFiles()
+                .forEach(file -> file.scan(new TreePathScanner<>() {
+                    @Override
+                    public Void visitClass(ClassTree type, Void unused) {
+                        if (BANNED_NAME.matcher(type.getSimpleName()).find()) {
+                            findings.add(file.report(
+                                    file.firstLine(getCurrentPath()),
+                                    type.getSimpleName() + " says nothing about what it is"));
+                        }
+                        return super.visitClass(type, unused);
+                    }
+                }));
         assertThat(findings).isEmpty();
     }
 
@@ -180,7 +185,20 @@ class StyleTest {
     @Test
     void noPathOfAMachineIsWrittenDown() throws IOException {
         List<Path> texts = new ArrayList<>(filesOf(
-                "java", "cu", "cuh", "proto", "sql", "js", "html", "properties", "yaml", "yml", "py", "mjs", "md", "json"));
+                "java",
+                "cu",
+                "cuh",
+                "proto",
+                "sql",
+                "js",
+                "html",
+                "properties",
+                "yaml",
+                "yml",
+                "py",
+                "mjs",
+                "md",
+                "json"));
         Stream.of("Makefile", "README.md", "pom.xml", ".ci/run").map(Path::of).forEach(texts::add);
         assertThat(linesMatching(MACHINE_PATH, texts)).isEmpty();
     }
@@ -190,8 +208,8 @@ class StyleTest {
         List<String> findings = new ArrayList<>();
         for (Path kernel : SourceFile.filesBelow(CUDA, ".cu")) {
             String name = kernel.getFileName().toString().replace(".cu", "");
-            boolean named = TEST_FILES.stream()
-                    .anyMatch(file -> file.lines().stream().anyMatch(line -> line.contains(name)));
+            boolean named =
+                    TEST_FILES.stream().anyMatch(file -> file.lines().stream().anyMatch(line -> line.contains(name)));
             if (!named) {
                 findings.add(kernel + ":1 no test names " + name);
             }
@@ -282,7 +300,8 @@ class StyleTest {
         @Override
         public Void visitMethod(MethodTree method, Void unused) {
             Set<Modifier> flags = method.getModifiers().getFlags();
-            boolean visible = flags.contains(Modifier.PUBLIC) || (insideInterface() && !flags.contains(Modifier.PRIVATE));
+            boolean visible =
+                    flags.contains(Modifier.PUBLIC) || (insideInterface() && !flags.contains(Modifier.PRIVATE));
             boolean constructor = method.getReturnType() == null;
             if (visible && !constructor && !isOverride(method) && !isAccessor(method)) {
                 if (!file.hasDocComment(getCurrentPath())) {
@@ -306,7 +325,8 @@ class StyleTest {
             if (method.getBody() == null || method.getBody().getStatements().size() != 1) {
                 return false;
             }
-            TreePath only = new TreePath(getCurrentPath(), method.getBody().getStatements().getFirst());
+            TreePath only = new TreePath(
+                    getCurrentPath(), method.getBody().getStatements().getFirst());
             return only.getLeaf() instanceof ReturnTree && file.firstLine(only) == file.lastLine(only);
         }
 
