@@ -1,0 +1,45 @@
+package dev.nightshift.tensor;
+
+import java.util.Random;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.TestInfo;
+
+/**
+ * What every backend must compute, held against plain loops in double ({@link ScalarFormulas} and its neighbours). A backend's
+ * test extends this class. Data is fresh each run; {@code -Dnightshift.test.seed=N} repeats a run.
+ */
+public abstract class TensorOpsContract
+        implements LinearContract,
+                AdapterContract,
+                RowOpsContract,
+                AttentionContract
+                 {
+    private static final long SEED = Long.getLong("nightshift.test.seed", System.nanoTime());
+
+    private TensorOps ops;
+
+    /** A backend with room for 1 GiB. */
+    protected abstract TensorOps open();
+
+    @BeforeEach
+    void openBackend(TestInfo test) {
+        System.out.printf("%s: -Dnightshift.test.seed=%d%n", test.getDisplayName(), SEED);
+        ops = open();
+    }
+
+    @AfterEach
+    void closeBackend() {
+        ops.close();
+    }
+
+    @Override
+    public TensorOps ops() {
+        return ops;
+    }
+
+    @Override
+    public Random random(String name) {
+        return new Random(SEED ^ name.hashCode() * 0x9E3779B97F4A7C15L);
+    }
+}
