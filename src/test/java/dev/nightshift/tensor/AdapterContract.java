@@ -11,7 +11,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** {@code linear} with adapters. */
 interface AdapterContract extends ContractSubject {
 
-    private void check(String what, float[] x, Weight weight, float[] bias, TestAdapters adapters, int[] slots, int first) {
+    private void check(
+            String what, float[] x, Weight weight, float[] bias, TestAdapters adapters, int[] slots, int first) {
         Scene scene = scene();
         List<Integer> partRows = new ArrayList<>();
         if (weight instanceof Weight.Fused fused) {
@@ -23,7 +24,8 @@ interface AdapterContract extends ContractSubject {
         Tensor out = scene.output(rows, weight.rows());
         LoraRows lora = adapters.rows(scene, slots, first, partRows.size(), 256);
         Tensor biases = bias == null ? null : scene.f32(bias, bias.length);
-        scene.ops().linear(out, scene.f32(x, rows, weight.columns()), scene.ops().prepare(weight), biases, lora);
+        scene.ops()
+                .linear(out, scene.f32(x, rows, weight.columns()), scene.ops().prepare(weight), biases, lora);
         ScalarFormulas.linear(x, weight.columns(), TestWeights.values(weight), partRows, bias, adapters, slots, first)
                 .assertMatches(scene.floats(out), what);
     }
@@ -37,8 +39,7 @@ interface AdapterContract extends ContractSubject {
         int[] ranks = {1, 2, 8, 13, 64, 256};
         TestAdapters adapters = new TestAdapters(2);
         for (int rank : ranks) {
-            adapters.slot(
-                    TestAdapters.none(), TestAdapters.lowRank(random, rank, in, out, DType.F32, false));
+            adapters.slot(TestAdapters.none(), TestAdapters.lowRank(random, rank, in, out, DType.F32, false));
         }
         int[] slots = new int[rows];
         for (int i = 0; i < rows; i++) {
@@ -95,7 +96,11 @@ interface AdapterContract extends ContractSubject {
                         TestAdapters.lowRank(random, 64, in, 32, DType.F16, false),
                         TestAdapters.none())
                 .slot(
-                        TestAdapters.none(), TestAdapters.none(), TestAdapters.none(), TestAdapters.none(), TestAdapters.none());
+                        TestAdapters.none(),
+                        TestAdapters.none(),
+                        TestAdapters.none(),
+                        TestAdapters.none(),
+                        TestAdapters.none());
         int[] slots = {0, 0, 1, -1, 2, 1, 0, 2, -1, 1, 1};
         float[] x = HostTensors.normal(random, slots.length * in, 1);
         check("parts", x, weight, HostTensors.normal(random, weight.rows(), 1), adapters, slots, 1);

@@ -26,7 +26,8 @@ final class AttentionFormulas {
      *
      * @param qNorm [headDim] or null; kNorm alike
      */
-    static Expected rope(float[] qkv, float[] qNorm, float[] kNorm, float epsilon, float[] cosSin, AttentionShape shape) {
+    static Expected rope(
+            float[] qkv, float[] qNorm, float[] kNorm, float epsilon, float[] cosSin, AttentionShape shape) {
         int size = shape.headDim();
         Expected expected = new Expected(qkv.length);
         for (int head = 0; head < shape.heads() + 2 * shape.kvHeads(); head++) {

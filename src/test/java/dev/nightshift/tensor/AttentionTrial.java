@@ -61,8 +61,7 @@ final class AttentionTrial {
             }
         }
         this.layout = scene.ops().kvLayout(layers, shape.kvHeads(), shape.headDim(), BLOCK_TOKENS);
-        this.kvCache = scene.ops()
-                .allocate(MemoryPart.KV_BLOCKS, DType.U8, Shape.of(ids.size(), layout.blockBytes()));
+        this.kvCache = scene.ops().allocate(MemoryPart.KV_BLOCKS, DType.U8, Shape.of(ids.size(), layout.blockBytes()));
         this.qNormOnDevice = norms ? scene.f32(qNorm, shape.headDim()) : null;
         this.kNormOnDevice = norms ? scene.f32(kNorm, shape.headDim()) : null;
     }
@@ -88,9 +87,8 @@ final class AttentionTrial {
                 boolean padding = chunk.sequence() < 0;
                 positions[row] = padding ? 0 : p;
                 sequences[row] = chunk.sequence();
-                slots[row] = padding
-                        ? -1
-                        : blocks[chunk.sequence()][p / BLOCK_TOKENS] * BLOCK_TOKENS + p % BLOCK_TOKENS;
+                slots[row] =
+                        padding ? -1 : blocks[chunk.sequence()][p / BLOCK_TOKENS] * BLOCK_TOKENS + p % BLOCK_TOKENS;
                 System.arraycopy(
                         AttentionFormulas.cosSin(positions[row], shape.headDim()),
                         0,

@@ -20,7 +20,8 @@ interface LinearContract extends ContractSubject {
         int rows = x.length / weight.columns();
         Tensor out = scene.output(rows, weight.rows());
         Tensor biases = bias == null ? null : scene.f32(bias, bias.length);
-        scene.ops().linear(out, scene.f32(x, rows, weight.columns()), scene.ops().prepare(weight), biases, null);
+        scene.ops()
+                .linear(out, scene.f32(x, rows, weight.columns()), scene.ops().prepare(weight), biases, null);
         float[] got = scene.floats(out);
         ScalarFormulas.linear(
                         x, weight.columns(), TestWeights.values(weight), List.of(weight.rows()), bias, null, null, 0)
@@ -31,7 +32,14 @@ interface LinearContract extends ContractSubject {
     /** Rows, outputs, inputs: odd ones, one, and just beside powers of two. */
     @ParameterizedTest
     @CsvSource({
-        "1, 1, 1", "1, 13, 207", "13, 1, 1021", "1, 1021, 4098", "2, 207, 13", "13, 207, 1021", "207, 13, 4098", "1, 4098, 13"
+        "1, 1, 1",
+        "1, 13, 207",
+        "13, 1, 1021",
+        "1, 1021, 4098",
+        "2, 207, 13",
+        "13, 207, 1021",
+        "207, 13, 4098",
+        "1, 4098, 13"
     })
     default void linearOverDenseOfEveryType(int rows, int outs, int columns) {
         Random random = random("dense" + rows + outs + columns);
@@ -44,7 +52,14 @@ interface LinearContract extends ContractSubject {
 
     @ParameterizedTest
     @CsvSource({
-        "1, 1, 64", "1, 13, 207", "13, 1, 1021", "1, 1021, 4098", "2, 207, 13", "13, 207, 1021", "207, 13, 4098", "64, 128, 256"
+        "1, 1, 64",
+        "1, 13, 207",
+        "13, 1, 1021",
+        "1, 1021, 4098",
+        "2, 207, 13",
+        "13, 207, 1021",
+        "207, 13, 4098",
+        "64, 128, 256"
     })
     default void linearOverFourBit(int rows, int outs, int columns) {
         Random random = random("fourBit" + rows + outs + columns);

@@ -31,13 +31,11 @@ final class ScalarFormulas {
         for (int row = 0; row < rows; row++) {
             int first = 0;
             for (int part = 0; part < partRows.size(); part++) {
-                Change change = adapters == null
-                        ? TestAdapters.none()
-                        : adapters.change(rowSlots[row], firstTarget + part);
+                Change change =
+                        adapters == null ? TestAdapters.none() : adapters.change(rowSlots[row], firstTarget + part);
                 int partOuts = partRows.get(part);
                 switch (change) {
-                    case Change.None ignored ->
-                        plain(expected, row, x, columns, weight, first, partOuts, first, outs);
+                    case Change.None ignored -> plain(expected, row, x, columns, weight, first, partOuts, first, outs);
                     case Change.Replacement replaced ->
                         plain(expected, row, x, columns, replaced.values(), 0, partOuts, first, outs);
                     case Change.LowRank low -> {
@@ -75,16 +73,18 @@ final class ScalarFormulas {
     }
 
     private static void lowRank(
-            Expected expected,
-            int row,
-            float[] x,
-            int columns,
-            Change.LowRank low,
-            int count,
-            int outFirst,
-            int outs) {
+            Expected expected, int row, float[] x, int columns, Change.LowRank low, int count, int outFirst, int outs) {
         Expected ax = new Expected(low.rank());
-        plain(ax, 0, Arrays.copyOfRange(x, row * columns, (row + 1) * columns), columns, low.a(), 0, low.rank(), 0, low.rank());
+        plain(
+                ax,
+                0,
+                Arrays.copyOfRange(x, row * columns, (row + 1) * columns),
+                columns,
+                low.a(),
+                0,
+                low.rank(),
+                0,
+                low.rank());
         for (int o = 0; o < count; o++) {
             double sum = 0;
             double squares = 0;

@@ -77,7 +77,9 @@ final class TestAdapters {
             }
         }
         return new LoraTable(
-                scene.put(bytes), scene.put(HostTensors.i64(entries, slots.size(), targets, LoraTable.FIELDS)), rankMax);
+                scene.put(bytes),
+                scene.put(HostTensors.i64(entries, slots.size(), targets, LoraTable.FIELDS)),
+                rankMax);
     }
 
     private static long write(Change change, long[] entries, int entry, Tensor bytes, long start) {
@@ -101,7 +103,8 @@ final class TestAdapters {
             }
             case Change.Replacement replacement -> {
                 entries[entry + LoraTable.REPLACEMENT_OFFSET] = at;
-                entries[entry + LoraTable.REPLACEMENT_DTYPE] = replacement.dtype().ordinal();
+                entries[entry + LoraTable.REPLACEMENT_DTYPE] =
+                        replacement.dtype().ordinal();
                 at = append(bytes, at, replacement.dtype(), replacement.values());
             }
         }
