@@ -30,8 +30,7 @@ public final class SafetensorsFile {
     /** The reference implementation's limit. */
     static final long HEADER_BYTES_MAX = 100_000_000;
 
-    private static final ValueLayout.OfLong LENGTH =
-            ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfLong LENGTH = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private final String name;
     private final Map<String, StoredTensor> tensors = new LinkedHashMap<>();
@@ -97,7 +96,8 @@ public final class SafetensorsFile {
         if (!node.isObject()) {
             throw broken("__metadata__ is no object");
         }
-        node.properties().forEach(entry -> metadata.put(entry.getKey(), entry.getValue().asText()));
+        node.properties()
+                .forEach(entry -> metadata.put(entry.getKey(), entry.getValue().asText()));
     }
 
     private Extent readTensor(String tensor, JsonNode node, MemorySegment data) {
@@ -105,7 +105,9 @@ public final class SafetensorsFile {
         StoredType type = StoredType.named(typeName)
                 .orElseThrow(() -> broken("tensor %s has the unknown dtype '%s'".formatted(tensor, typeName)));
         JsonNode offsets = node.path("data_offsets");
-        if (offsets.size() != 2 || !offsets.path(0).canConvertToLong() || !offsets.path(1).canConvertToLong()) {
+        if (offsets.size() != 2
+                || !offsets.path(0).canConvertToLong()
+                || !offsets.path(1).canConvertToLong()) {
             throw broken("tensor %s has data_offsets %s, two integers expected".formatted(tensor, offsets));
         }
         long begin = offsets.path(0).asLong();
@@ -133,7 +135,9 @@ public final class SafetensorsFile {
         }
         long[] axes = new long[node.size()];
         for (int i = 0; i < axes.length; i++) {
-            if (!node.path(i).isIntegralNumber() || !node.path(i).canConvertToLong() || node.path(i).asLong() < 0) {
+            if (!node.path(i).isIntegralNumber()
+                    || !node.path(i).canConvertToLong()
+                    || node.path(i).asLong() < 0) {
                 throw broken("tensor %s has shape %s".formatted(tensor, node));
             }
             axes[i] = node.path(i).asLong();

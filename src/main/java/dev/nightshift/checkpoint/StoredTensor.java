@@ -19,7 +19,8 @@ public record StoredTensor(String file, String name, StoredType type, Shape shap
     public Tensor tensor() {
         DType dtype = type.dtype()
                 .orElseThrow(() -> new ServingException(
-                        ErrorCode.INVALID_REQUEST, "%s: tensor %s has type %s, which is not supported".formatted(file, name, type)));
+                        ErrorCode.INVALID_REQUEST,
+                        "%s: tensor %s has type %s, which is not supported".formatted(file, name, type)));
         return new Tensor(data, dtype, shape);
     }
 }

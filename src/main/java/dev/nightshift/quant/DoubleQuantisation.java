@@ -82,7 +82,8 @@ public final class DoubleQuantisation {
             case BlockScales.Nested nested -> {
                 float[] map = floats(nested.map());
                 float[] nestedAbsmax = floats(nested.nestedAbsmax());
-                float[] absmax = new float[Math.toIntExact(nested.codes().shape().elements())];
+                float[] absmax =
+                        new float[Math.toIntExact(nested.codes().shape().elements())];
                 for (int i = 0; i < absmax.length; i++) {
                     int code = Byte.toUnsignedInt(nested.codes().data().get(ValueLayout.JAVA_BYTE, i));
                     float scaled = map[code] * nestedAbsmax[i / nested.nestedBlockSize()];

@@ -91,8 +91,11 @@ class FourBitQuantiserTest {
         }
         FourBitQuantiser quantiser = new FourBitQuantiser(FourBitCode.NF4, 64, true);
         Shape shape = Shape.of(64, 64);
-        assertSame(quantiser.quantise(new Tensor(bf16, DType.BF16, shape), Arena.ofAuto()), quantise(quantiser, ofBf16, 64));
-        assertSame(quantiser.quantise(new Tensor(f16, DType.F16, shape), Arena.ofAuto()), quantise(quantiser, ofF16, 64));
+        assertSame(
+                quantiser.quantise(new Tensor(bf16, DType.BF16, shape), Arena.ofAuto()),
+                quantise(quantiser, ofBf16, 64));
+        assertSame(
+                quantiser.quantise(new Tensor(f16, DType.F16, shape), Arena.ofAuto()), quantise(quantiser, ofF16, 64));
     }
 
     @ParameterizedTest
@@ -146,8 +149,7 @@ class FourBitQuantiserTest {
     }
 
     private static Weight.FourBit quantise(FourBitQuantiser quantiser, float[] values, int rows) {
-        Tensor source =
-                new Tensor(MemorySegment.ofArray(values), DType.F32, Shape.of(rows, values.length / rows));
+        Tensor source = new Tensor(MemorySegment.ofArray(values), DType.F32, Shape.of(rows, values.length / rows));
         return quantiser.quantise(source, Arena.ofAuto());
     }
 

@@ -31,10 +31,16 @@ class Quant4GoldenTest {
 
     private static List<Case> cases() throws IOException {
         List<Case> cases = new ArrayList<>();
-        for (JsonNode node : new ObjectMapper().readTree(folder().resolve("meta.json").toFile()).get("cases")) {
-            FourBitCode code = FourBitCode.valueOf(node.get("quant_type").asText().toUpperCase());
+        for (JsonNode node : new ObjectMapper()
+                .readTree(folder().resolve("meta.json").toFile())
+                .get("cases")) {
+            FourBitCode code =
+                    FourBitCode.valueOf(node.get("quant_type").asText().toUpperCase());
             cases.add(new Case(
-                    node.get("name").asText(), code, node.get("blocksize").asInt(), node.get("double_quant").asBoolean()));
+                    node.get("name").asText(),
+                    code,
+                    node.get("blocksize").asInt(),
+                    node.get("double_quant").asBoolean()));
         }
         return cases;
     }
@@ -91,8 +97,7 @@ class Quant4GoldenTest {
                         256,
                         golden.floats(c.name() + ".offset")[0])
                 : new BlockScales.Plain(absmax);
-        return new Weight.FourBit(
-                c.code(), (int) shape.axis(0), (int) shape.axis(1), c.blockSize(), packed, scales);
+        return new Weight.FourBit(c.code(), (int) shape.axis(0), (int) shape.axis(1), c.blockSize(), packed, scales);
     }
 
     @Test
