@@ -76,7 +76,8 @@ final class TokenBytes {
                 steps.dropInFirst = never ? null : mark;
             }
             case "Strip" -> {
-                if (decoder.path("stop").asInt() != 0 || !" ".equals(decoder.path("content").asText())) {
+                if (decoder.path("stop").asInt() != 0
+                        || !" ".equals(decoder.path("content").asText())) {
                     throw unsupported("Strip of anything but spaces at the start");
                 }
                 steps.spacesToDrop = decoder.path("start").asInt();

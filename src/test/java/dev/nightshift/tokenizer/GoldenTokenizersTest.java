@@ -48,8 +48,10 @@ final class GoldenTokenizersTest {
         Tokenizer tokenizer = Goldens.tokenizer(name);
         for (JsonNode list : lists(name)) {
             int[] ids = idsOf(list);
-            assertThat(tokenizer.decode(ids, true)).isEqualTo(list.path("decode_skip").asText());
-            assertThat(tokenizer.decode(ids, false)).isEqualTo(list.path("decode_keep").asText());
+            assertThat(tokenizer.decode(ids, true))
+                    .isEqualTo(list.path("decode_skip").asText());
+            assertThat(tokenizer.decode(ids, false))
+                    .isEqualTo(list.path("decode_keep").asText());
         }
     }
 

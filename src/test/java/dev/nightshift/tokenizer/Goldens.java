@@ -32,8 +32,7 @@ final class Goldens {
 
     static Path tokenizerJson(String name) {
         Path own = FOLDER.resolve(name).resolve("tokenizer.json");
-        Path file =
-                Files.exists(own) ? own : MODELS.resolve(name).resolve("tokenizer.json");
+        Path file = Files.exists(own) ? own : MODELS.resolve(name).resolve("tokenizer.json");
         Assumptions.assumeTrue(Files.exists(file), file + " is not here");
         return file;
     }
@@ -44,8 +43,7 @@ final class Goldens {
     }
 
     static JsonNode golden(String name) throws IOException {
-        return JSON.readTree(
-                FOLDER.resolve(name).resolve("golden.json").toFile());
+        return JSON.readTree(FOLDER.resolve(name).resolve("golden.json").toFile());
     }
 
     static Map<String, String> texts() throws IOException {

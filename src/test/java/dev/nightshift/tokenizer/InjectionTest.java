@@ -67,8 +67,7 @@ final class InjectionTest {
             }
             String text = literal + "user text " + literal + " more" + literal;
             int from = literal.length();
-            int[] ids = tokenizer.encodeRendered(
-                    text, new int[] {from, text.length() - literal.length()});
+            int[] ids = tokenizer.encodeRendered(text, new int[] {from, text.length() - literal.length()});
             int id = tokenizer.idOf(literal).orElseThrow();
             assertThat(ids[0]).isEqualTo(id);
             assertThat(ids[ids.length - 1]).isEqualTo(id);
@@ -127,7 +126,9 @@ final class InjectionTest {
         Tokenizer tokenizer = Goldens.tokenizer("unigram-metaspace");
         assertThat(tokenizer.encodePlain("</s>")).as("the model's own piece").contains(1);
         for (String text : List.of("</s>", "\uFF1C\uFF0Fs\uFF1E", "a</s>b", "<pad>")) {
-            assertThat(controls(tokenizer, tokenizer.encodeRendered(text, all(text)))).as(text).isEmpty();
+            assertThat(controls(tokenizer, tokenizer.encodeRendered(text, all(text))))
+                    .as(text)
+                    .isEmpty();
         }
         assertThat(tokenizer.encodeRendered("</s>", new int[0])).containsExactly(1);
     }

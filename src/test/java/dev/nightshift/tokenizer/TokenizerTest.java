@@ -147,7 +147,9 @@ final class TokenizerTest {
                 .isInstanceOf(ServingException.class)
                 .hasMessageContaining("decoder WordPiece is not supported");
         ObjectNode otherIds = tinyJson();
-        ((ObjectNode) otherIds.path("added_tokens").get(0)).put("content", "<|new|>").put("id", 9000);
+        ((ObjectNode) otherIds.path("added_tokens").get(0))
+                .put("content", "<|new|>")
+                .put("id", 9000);
         assertThatThrownBy(() -> load(otherIds))
                 .isInstanceOf(ServingException.class)
                 .hasMessageContaining("<|new|>")
