@@ -46,12 +46,9 @@ public final class TrainingLayer {
         this.adapted = adapted.clone();
         this.dropout = dropout;
         this.scratch = scratch;
-        this.shape = new AttentionShape(
-                config.heads(),
-                config.kvHeads(),
-                config.headDim(),
-                config.window(layer),
-                (float) (1 / Math.sqrt(config.headDim())));
+        this.shape =
+                new AttentionShape(config.heads(), config.kvHeads(), config.headDim(), config.window(layer), (float)
+                        (1 / Math.sqrt(config.headDim())));
     }
 
     // ---- forward
@@ -112,7 +109,14 @@ public final class TrainingLayer {
             ops.linear(wide, active, weights.down(), weights.downBias(), null); // -> [chunk, hidden]
         }
         if (withAdapter) {
-            adapt(wide, 0, active, kept, LoraTargets.DOWN, rows, from); // backward needs its A x even where out is known
+            adapt(
+                    wide,
+                    0,
+                    active,
+                    kept,
+                    LoraTargets.DOWN,
+                    rows,
+                    from); // backward needs its A x even where out is known
         }
         if (out != null) {
             back.copy(out.rows(from, to), middle);
@@ -145,7 +149,8 @@ public final class TrainingLayer {
         back.linearBackward(dNormed, dGateUp, weights.gateUp(), false); // of gate, up
         adaptBackward(dNormed, dGateUp, 0, normed, kept, LoraTargets.GATE, rows, from);
         adaptBackward(dNormed, dGateUp, config.intermediateSize(), normed, kept, LoraTargets.UP, rows, from);
-        back.rmsNormBackward(dOut, dNormed, middle, weights.postNorm(), config.rmsNormEpsilon()); // of the norm and its residual
+        back.rmsNormBackward(
+                dOut, dNormed, middle, weights.postNorm(), config.rmsNormEpsilon()); // of the norm and its residual
         back.linearBackward(dAttention, dOut, weights.output(), false); // of o
         adaptBackward(dAttention, dOut, 0, kept.attention().rows(from, to), kept, LoraTargets.O, rows, from);
         back.packedAttentionBackward(

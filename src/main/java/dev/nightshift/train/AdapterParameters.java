@@ -53,10 +53,7 @@ public final class AdapterParameters {
             ops.upload(a, host.a());
             ops.upload(b, host.b());
             parameters.add(new LoraParameter(
-                    host.target(),
-                    new LoraFactors(a, b, host.scale()),
-                    like(arena, host.a()),
-                    like(arena, host.b())));
+                    host.target(), new LoraFactors(a, b, host.scale()), like(arena, host.a()), like(arena, host.b())));
         }
         return parameters;
     }
@@ -75,13 +72,12 @@ public final class AdapterParameters {
     }
 
     private static Tensor like(TrainingArena arena, Tensor tensor) {
-        return arena.take(
-                DType.F32, tensor.shape().axis(0), tensor.shape().axis(1));
+        return arena.take(DType.F32, tensor.shape().axis(0), tensor.shape().axis(1));
     }
 
     private static Tensor host(TensorOps ops, Tensor tensor) {
-        Tensor copy = HostRows.empty(
-                DType.F32, tensor.shape().axis(0), tensor.shape().axis(1));
+        Tensor copy =
+                HostRows.empty(DType.F32, tensor.shape().axis(0), tensor.shape().axis(1));
         ops.readback(copy, tensor);
         return copy;
     }

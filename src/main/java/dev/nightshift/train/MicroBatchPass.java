@@ -181,8 +181,7 @@ final class MicroBatchPass {
             stages.add(new Stage("score", headCost() * (end - begin), () -> {
                 Tensor logits = logits(begin, end);
                 best(logits, begin, end);
-                back.crossEntropy(
-                        buffers.losses.rows(begin, end), logits, buffers.headTargets.rows(begin, end), null);
+                back.crossEntropy(buffers.losses.rows(begin, end), logits, buffers.headTargets.rows(begin, end), null);
             }));
         }
     }
@@ -217,7 +216,9 @@ final class MicroBatchPass {
                 weights.finalNorm(),
                 weights.config().rmsNormEpsilon()); // of the final norm
         back.scatterRows(
-                buffers.gradient.rows(0, rows.tokens()), dGathered, buffers.headIndices.rows(begin, end)); // of gatherRows
+                buffers.gradient.rows(0, rows.tokens()),
+                dGathered,
+                buffers.headIndices.rows(begin, end)); // of gatherRows
     }
 
     private Tensor logits(int begin, int end) {

@@ -248,10 +248,8 @@ final class PagedAdamW implements AutoCloseable {
     }
 
     private static Tensor hostFloats(float[] values) {
-        Tensor tensor = new Tensor(
-                Arena.ofAuto().allocate(4L * values.length, 64), DType.F32, Shape.of(values.length));
-        MemorySegment.copy(
-                values, 0, tensor.data(), ValueLayout.JAVA_FLOAT, 0, values.length);
+        Tensor tensor = new Tensor(Arena.ofAuto().allocate(4L * values.length, 64), DType.F32, Shape.of(values.length));
+        MemorySegment.copy(values, 0, tensor.data(), ValueLayout.JAVA_FLOAT, 0, values.length);
         return tensor;
     }
 

@@ -79,7 +79,8 @@ final class TrainingBuffers {
             ranks[projection] = shape.rank();
         }
         long bytes = (config.layers() + 2L) * TrainingArena.size(DType.F32, capacity, hidden);
-        bytes += 8 * TrainingArena.size(DType.F32, capacity) + TrainingArena.size(DType.F32, capacity, config.headDim());
+        bytes +=
+                8 * TrainingArena.size(DType.F32, capacity) + TrainingArena.size(DType.F32, capacity, config.headDim());
         bytes += 3 * TrainingArena.size(DType.F32, settings.headRows(), hidden);
         bytes += TrainingArena.size(DType.F32, settings.headRows(), config.vocabSize());
         int chunk = Math.min(settings.chunkRows(), capacity);
