@@ -45,8 +45,10 @@ record ReplyWriter(String id, String model, long created) {
                                 .addAllIds(text.ids())
                                 .addAllLogprobs(logprobs(text.logprobs())))
                         .build();
-            case ChatEvent.ChoiceFinished finished -> reply.setChoiceFinished(finished(finished)).build();
-            case ChatEvent.Completed completed -> reply.setCompleted(usage(completed)).build();
+            case ChatEvent.ChoiceFinished finished ->
+                reply.setChoiceFinished(finished(finished)).build();
+            case ChatEvent.Completed completed ->
+                reply.setCompleted(usage(completed)).build();
             case ChatEvent.Failed failed -> throw failed.failure();
         };
     }

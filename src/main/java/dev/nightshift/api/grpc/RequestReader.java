@@ -44,9 +44,7 @@ final class RequestReader {
                 request.getIncludeStop(),
                 !request.hasSkipSpecialTokens() || request.getSkipSpecialTokens(),
                 choices(request),
-                request.hasPromptTopLogprobs()
-                        ? logprobs("prompt_top_logprobs", request.getPromptTopLogprobs())
-                        : -1,
+                request.hasPromptTopLogprobs() ? logprobs("prompt_top_logprobs", request.getPromptTopLogprobs()) : -1,
                 request.getCacheSalt(),
                 deadline);
     }
@@ -95,9 +93,7 @@ final class RequestReader {
         SamplingParameters absent = terms.defaults();
         return new SamplingParameters(
                 given.hasTemperature() ? range("temperature", given.getTemperature(), 0, 2) : absent.temperature(),
-                given.hasTopK()
-                        ? atMost("sampling.top_k", given.getTopK(), 0, Integer.MAX_VALUE)
-                        : absent.topK(),
+                given.hasTopK() ? atMost("sampling.top_k", given.getTopK(), 0, Integer.MAX_VALUE) : absent.topK(),
                 given.hasTopP() ? positive("top_p", given.getTopP(), 1) : absent.topP(),
                 given.hasMinP() ? range("min_p", given.getMinP(), 0, 1) : absent.minP(),
                 given.hasRepetitionPenalty()
@@ -170,7 +166,8 @@ final class RequestReader {
     private static int atMost(String field, int unsigned, int least, int most) {
         long value = Integer.toUnsignedLong(unsigned);
         if (value < least || value > most) {
-            throw ServingException.invalid(field, "%s: %d is not between %d and %d".formatted(field, value, least, most));
+            throw ServingException.invalid(
+                    field, "%s: %d is not between %d and %d".formatted(field, value, least, most));
         }
         return unsigned;
     }

@@ -27,14 +27,15 @@ class FailuresTest {
 
     @Test
     void detailsNameReasonFieldAndWait() throws Exception {
-        com.google.rpc.Status status = StatusProto.fromThrowable(Failures.answer(
-                ServingException.invalid("sampling.top_p", "sampling.top_p: 3 is not between 0 and 1")
+        com.google.rpc.Status status = StatusProto.fromThrowable(
+                Failures.answer(ServingException.invalid("sampling.top_p", "sampling.top_p: 3 is not between 0 and 1")
                         .withRetryAfter(Duration.ofMillis(1500))));
         assertThat(status.getDetailsList()).hasSize(3);
         Any[] details = status.getDetailsList().toArray(Any[]::new);
         assertThat(details[0].unpack(ErrorInfo.class).getReason()).isEqualTo("INVALID_REQUEST");
         assertThat(details[1].unpack(BadRequest.class).getFieldViolations(0).getField())
                 .isEqualTo("sampling.top_p");
-        assertThat(details[2].unpack(RetryInfo.class).getRetryDelay().getNanos()).isEqualTo(500_000_000);
+        assertThat(details[2].unpack(RetryInfo.class).getRetryDelay().getNanos())
+                .isEqualTo(500_000_000);
     }
 }

@@ -34,14 +34,13 @@ import org.junit.jupiter.params.provider.MethodSource;
 class RequestReaderTest {
     private static final SamplingParameters DEFAULTS =
             new SamplingParameters(0.6f, 20, 0.95f, 0, 1.1f, 0, 0, 0, Map.of(), List.of(), 0, false, -1);
-    private static final RequestTerms TERMS =
-            new RequestTerms("tiny", 512, 2048, DEFAULTS, 8, 20, 4, 32, 3, 5, 320);
+    private static final RequestTerms TERMS = new RequestTerms("tiny", 512, 2048, DEFAULTS, 8, 20, 4, 32, 3, 5, 320);
     private final RequestReader reader = new RequestReader(TERMS);
 
     private static CompleteRequest.Builder hello() {
         return CompleteRequest.newBuilder()
-                .setPrompt(Prompt.newBuilder()
-                        .setChat(Conversation.newBuilder().addMessages(message("user", "Hello"))));
+                .setPrompt(
+                        Prompt.newBuilder().setChat(Conversation.newBuilder().addMessages(message("user", "Hello"))));
     }
 
     private static Message.Builder message(String role, String... texts) {
@@ -77,10 +76,8 @@ class RequestReaderTest {
 
     @Test
     void zeroIsAValueAndNotAnAbsentField() {
-        CompleteRequest request = hello().setSampling(Sampling.newBuilder()
-                        .setTemperature(0)
-                        .setTopK(0)
-                        .setSeed(0))
+        CompleteRequest request = hello().setSampling(
+                        Sampling.newBuilder().setTemperature(0).setTopK(0).setSeed(0))
                 .setSkipSpecialTokens(false)
                 .setTopLogprobs(0)
                 .build();
@@ -149,7 +146,8 @@ class RequestReaderTest {
         assertThat(prompt.messages().get(0)).containsEntry("role", "system").containsEntry("content", "Be brief");
         assertThat(prompt.messages().get(1))
                 .containsEntry(
-                        "content", List.of(Map.of("type", "text", "text", "one"), Map.of("type", "text", "text", "two")));
+                        "content",
+                        List.of(Map.of("type", "text", "text", "one"), Map.of("type", "text", "text", "two")));
         Map<?, ?> call = (Map<?, ?>) ((List<?>) prompt.messages().get(2).get("tool_calls")).getFirst();
         Map<?, ?> function = (Map<?, ?>) call.get("function");
         assertThat(call.get("type")).isEqualTo("function");
@@ -166,9 +164,11 @@ class RequestReaderTest {
         Struct arguments = Struct.newBuilder()
                 .putFields("k", number(3))
                 .putFields("x", number(0.5))
-                .putFields("list", Value.newBuilder()
-                        .setListValue(ListValue.newBuilder().addValues(number(-1)))
-                        .build())
+                .putFields(
+                        "list",
+                        Value.newBuilder()
+                                .setListValue(ListValue.newBuilder().addValues(number(-1)))
+                                .build())
                 .build();
         ChatPrompt prompt =
                 chat(Conversation.newBuilder().addMessages(message("user", "x")).setTemplateArguments(arguments));
@@ -195,36 +195,52 @@ class RequestReaderTest {
     static Stream<Arguments> wrongRequests() {
         return Stream.of(
                 wrong("prompt", r -> r.clearPrompt()),
-                wrong("prompt.chat.messages", r -> r.setPrompt(
-                        Prompt.newBuilder().setChat(Conversation.newBuilder()))),
-                wrong("prompt.chat.messages[0].role", r -> r.setPrompt(Prompt.newBuilder()
-                        .setChat(Conversation.newBuilder().addMessages(message("wizard", "x"))))),
-                wrong("prompt.chat.messages[0].tool_call_id", r -> r.setPrompt(Prompt.newBuilder()
-                        .setChat(Conversation.newBuilder().addMessages(message("tool", "x"))))),
-                wrong("prompt.chat.messages[0].tool_calls[0].arguments", r -> r.setPrompt(Prompt.newBuilder()
-                        .setChat(Conversation.newBuilder()
-                                .addMessages(Message.newBuilder()
-                                        .setRole("assistant")
-                                        .addToolCalls(ToolCall.newBuilder()
-                                                .setName("f")
-                                                .setArguments("[1]")))))),
-                wrong("prompt.chat.tools", r -> r.getPromptBuilder().getChatBuilder().addTools(Struct.newBuilder())),
+                wrong(
+                        "prompt.chat.messages",
+                        r -> r.setPrompt(Prompt.newBuilder().setChat(Conversation.newBuilder()))),
+                wrong(
+                        "prompt.chat.messages[0].role",
+                        r -> r.setPrompt(Prompt.newBuilder()
+                                .setChat(Conversation.newBuilder().addMessages(message("wizard", "x"))))),
+                wrong(
+                        "prompt.chat.messages[0].tool_call_id",
+                        r -> r.setPrompt(Prompt.newBuilder()
+                                .setChat(Conversation.newBuilder().addMessages(message("tool", "x"))))),
+                wrong(
+                        "prompt.chat.messages[0].tool_calls[0].arguments",
+                        r -> r.setPrompt(Prompt.newBuilder()
+                                .setChat(Conversation.newBuilder()
+                                        .addMessages(Message.newBuilder()
+                                                .setRole("assistant")
+                                                .addToolCalls(ToolCall.newBuilder()
+                                                        .setName("f")
+                                                        .setArguments("[1]")))))),
+                wrong(
+                        "prompt.chat.tools",
+                        r -> r.getPromptBuilder().getChatBuilder().addTools(Struct.newBuilder())),
                 wrong("prompt.ids", r -> r.setPrompt(Prompt.newBuilder().setIds(TokenIds.newBuilder()))),
-                wrong("prompt.ids", r -> r.setPrompt(
-                        Prompt.newBuilder().setIds(TokenIds.newBuilder().addIds(512)))),
-                wrong("prompt.ids", r -> r.setPrompt(
-                        Prompt.newBuilder().setIds(TokenIds.newBuilder().addIds(-1)))),
+                wrong(
+                        "prompt.ids",
+                        r -> r.setPrompt(
+                                Prompt.newBuilder().setIds(TokenIds.newBuilder().addIds(512)))),
+                wrong(
+                        "prompt.ids",
+                        r -> r.setPrompt(
+                                Prompt.newBuilder().setIds(TokenIds.newBuilder().addIds(-1)))),
                 wrong("sampling.temperature", r -> r.getSamplingBuilder().setTemperature(2.5f)),
                 wrong("sampling.temperature", r -> r.getSamplingBuilder().setTemperature(Float.NaN)),
                 wrong("sampling.top_p", r -> r.getSamplingBuilder().setTopP(0)),
                 wrong("sampling.min_p", r -> r.getSamplingBuilder().setMinP(-0.1f)),
                 wrong("sampling.repetition_penalty", r -> r.getSamplingBuilder().setRepetitionPenalty(0)),
-                wrong("sampling.presence_penalty", r -> r.getSamplingBuilder()
-                        .setPresencePenalty(Float.POSITIVE_INFINITY)),
+                wrong(
+                        "sampling.presence_penalty",
+                        r -> r.getSamplingBuilder().setPresencePenalty(Float.POSITIVE_INFINITY)),
                 wrong("sampling.logit_bias", r -> r.getSamplingBuilder().putLogitBias(512, 1)),
                 wrong("sampling.logit_bias", r -> r.getSamplingBuilder().putLogitBias(1, 101)),
                 wrong("sampling.stop_token_ids", r -> r.getSamplingBuilder().addStopTokenIds(600)),
-                wrong("sampling.min_tokens", r -> r.setMaxTokens(3).getSamplingBuilder().setMinTokens(4)),
+                wrong(
+                        "sampling.min_tokens",
+                        r -> r.setMaxTokens(3).getSamplingBuilder().setMinTokens(4)),
                 wrong("max_tokens", r -> r.setMaxTokens(0)),
                 wrong("n", r -> r.setN(0)),
                 wrong("n", r -> r.setN(9)),
