@@ -3,7 +3,6 @@ package dev.nightshift.tensor;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.TestInfo;
 
 /**
  * What every backend must compute, held against plain loops in double ({@link ScalarFormulas} and its neighbours). A backend's
@@ -12,14 +11,17 @@ import org.junit.jupiter.api.TestInfo;
 public abstract class TensorOpsContract implements LinearContract, AdapterContract, RowOpsContract, AttentionContract {
     private static final long SEED = Long.getLong("nightshift.test.seed", System.nanoTime());
 
+    static {
+        System.out.printf("Data of the contract tests: -Dnightshift.test.seed=%d%n", SEED);
+    }
+
     private TensorOps ops;
 
     /** A backend with room for 1 GiB. */
     protected abstract TensorOps open();
 
     @BeforeEach
-    void openBackend(TestInfo test) {
-        System.out.printf("%s: -Dnightshift.test.seed=%d%n", test.getDisplayName(), SEED);
+    void openBackend() {
         ops = open();
     }
 
