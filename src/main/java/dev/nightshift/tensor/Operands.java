@@ -20,8 +20,7 @@ public final class Operands {
 
     private static void requireRank(String name, Tensor tensor, int rank) {
         if (tensor.shape().rank() != rank) {
-            throw new IllegalStateException(
-                    "%s is %s, expected %d axes".formatted(name, tensor.shape(), rank));
+            throw new IllegalStateException("%s is %s, expected %d axes".formatted(name, tensor.shape(), rank));
         }
     }
 
@@ -74,7 +73,12 @@ public final class Operands {
 
     private static void lora(LoraRows lora, long rows, int parts) {
         require("rowSlots", lora.rowSlots(), DType.I32, rows);
-        require("scratch", lora.scratch(), DType.F32, rows, (long) parts * lora.table().rankMax());
+        require(
+                "scratch",
+                lora.scratch(),
+                DType.F32,
+                rows,
+                (long) parts * lora.table().rankMax());
         long targets = lora.table().entries().shape().axis(1);
         if (lora.firstTarget() < 0 || lora.firstTarget() + parts > targets) {
             throw new IllegalStateException(

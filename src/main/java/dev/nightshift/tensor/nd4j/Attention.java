@@ -24,8 +24,7 @@ final class Attention {
     }
 
     /** {@code [x1, x2] -> [x1 cos - x2 sin, x2 cos + x1 sin]}, x1 and x2 the halves of a head. */
-    static void rope(
-            Tensor qkv, Tensor qNorm, Tensor kNorm, float epsilon, AttentionRows rows, AttentionShape shape) {
+    static void rope(Tensor qkv, Tensor qNorm, Tensor kNorm, float epsilon, AttentionRows rows, AttentionShape shape) {
         long count = qkv.shape().axis(0);
         int half = shape.headDim() / 2;
         int heads = shape.heads() + 2 * shape.kvHeads();
@@ -65,12 +64,14 @@ final class Attention {
         INDArray out = heads.dup('c');
         INDArrayIndex all = NDArrayIndex.all();
         out.get(all, all, NDArrayIndex.interval(0, half)).assign(first.mul(cos).sub(second.mul(sin)));
-        out.get(all, all, NDArrayIndex.interval(half, 2 * half)).assign(second.mul(cos).add(first.mul(sin)));
+        out.get(all, all, NDArrayIndex.interval(half, 2 * half))
+                .assign(second.mul(cos).add(first.mul(sin)));
         return out;
     }
 
     /** k and v of each row to its slot. */
-    static void store(Tensor qkv, AttentionRows rows, AttentionShape shape, Tensor kvCache, KvLayout layout, int layer) {
+    static void store(
+            Tensor qkv, AttentionRows rows, AttentionShape shape, Tensor kvCache, KvLayout layout, int layer) {
         int[] slots = HostArrays.ints(rows.slots());
         long rowBytes = qkv.shape().axis(1) * Float.BYTES;
         long keysAt = (long) shape.heads() * shape.headDim() * Float.BYTES;
@@ -140,13 +141,14 @@ final class Attention {
         INDArray keys = cached(table, first, last, kvCache, layout, layer, 0);
         INDArray values = cached(table, first, last, kvCache, layout, layer, 1);
         INDArray bias = causalBias(positions, first, last, shape.window());
-        INDArray result = q.get(
-                        NDArrayIndex.all(), NDArrayIndex.interval(0, shape.heads()), NDArrayIndex.all())
+        INDArray result = q.get(NDArrayIndex.all(), NDArrayIndex.interval(0, shape.heads()), NDArrayIndex.all())
                 .dup('c');
         for (int head = 0; head < shape.heads(); head++) {
             INDArrayIndex kvHead = NDArrayIndex.point(head / group);
-            INDArray k = keys.get(NDArrayIndex.all(), kvHead, NDArrayIndex.all()).dup('c'); // [keys, headDim]
-            INDArray v = values.get(NDArrayIndex.all(), kvHead, NDArrayIndex.all()).dup('c');
+            INDArray k =
+                    keys.get(NDArrayIndex.all(), kvHead, NDArrayIndex.all()).dup('c'); // [keys, headDim]
+            INDArray v =
+                    values.get(NDArrayIndex.all(), kvHead, NDArrayIndex.all()).dup('c');
             INDArrayIndex[] own = {NDArrayIndex.all(), NDArrayIndex.point(head), NDArrayIndex.all()};
             INDArray query = q.get(own).dup('c').reshape('c', rows, shape.headDim());
             INDArray scores = query.mmul(k.transpose()).muli(shape.scale()).addi(bias); // [rows, keys]
@@ -179,8 +181,7 @@ final class Attention {
         int size = layout.kvHeads() * layout.headDim();
         float[] gathered = new float[(last - first + 1) * size];
         for (int position = first; position <= last; position++) {
-            int slot = table[position / layout.blockTokens()] * layout.blockTokens()
-                    + position % layout.blockTokens();
+            int slot = table[position / layout.blockTokens()] * layout.blockTokens() + position % layout.blockTokens();
             long offset = cacheOffset(layout, slot, layer, which);
             MemorySegment.copy(kvCache.data(), HostArrays.F32, offset, gathered, (position - first) * size, size);
         }

@@ -38,7 +38,8 @@ final class HostArrays {
     }
 
     static float[] floats(Tensor tensor) {
-        return floats(tensor.data(), 0, tensor.dtype(), Math.toIntExact(tensor.shape().elements()));
+        return floats(
+                tensor.data(), 0, tensor.dtype(), Math.toIntExact(tensor.shape().elements()));
     }
 
     static int[] ints(Tensor tensor) {

@@ -33,7 +33,8 @@ final class Nd4jOps implements TensorOps {
 
     @Override
     public String description() {
-        return "ND4J %s, %s".formatted(Nd4jBackend.VERSION, Nd4j.getBackend().getClass().getSimpleName());
+        return "ND4J %s, %s"
+                .formatted(Nd4jBackend.VERSION, Nd4j.getBackend().getClass().getSimpleName());
     }
 
     @Override
@@ -81,9 +82,8 @@ final class Nd4jOps implements TensorOps {
                 HostArrays.store(out, (long) row * hidden, new float[hidden]);
                 continue;
             }
-            LoraEntry entry = lora == null || slots[row] < 0
-                    ? null
-                    : LoraEntry.of(lora.table(), slots[row], lora.firstTarget());
+            LoraEntry entry =
+                    lora == null || slots[row] < 0 ? null : LoraEntry.of(lora.table(), slots[row], lora.firstTarget());
             INDArray values = entry != null && entry.replaces()
                     ? entry.replacement(id, id + 1, hidden)
                     : Nd4jWeight.rows(matrix, id, id + 1);
@@ -152,8 +152,10 @@ final class Nd4jOps implements TensorOps {
         Operands.swiGlu(out, gateUp);
         long inner = out.shape().axis(1);
         INDArray both = HostArrays.array(gateUp);
-        INDArray gate = both.get(NDArrayIndex.all(), NDArrayIndex.interval(0, inner)).dup('c');
-        INDArray up = both.get(NDArrayIndex.all(), NDArrayIndex.interval(inner, 2 * inner)).dup('c');
+        INDArray gate =
+                both.get(NDArrayIndex.all(), NDArrayIndex.interval(0, inner)).dup('c');
+        INDArray up = both.get(NDArrayIndex.all(), NDArrayIndex.interval(inner, 2 * inner))
+                .dup('c');
         HostArrays.store(out, Transforms.sigmoid(gate, true).muli(gate).muli(up));
     }
 

@@ -14,8 +14,7 @@ record Nd4jWeight(List<Weight> parts, int rows, int columns) implements Weight.P
 
     static Nd4jWeight of(Weight weight, HostMemory memory) {
         List<Weight> parts = weight instanceof Weight.Fused fused ? fused.parts() : List.of(weight);
-        return new Nd4jWeight(
-                parts.stream().map(part -> copy(part, memory)).toList(), weight.rows(), weight.columns());
+        return new Nd4jWeight(parts.stream().map(part -> copy(part, memory)).toList(), weight.rows(), weight.columns());
     }
 
     private static Weight copy(Weight part, HostMemory memory) {
@@ -52,8 +51,8 @@ record Nd4jWeight(List<Weight> parts, int rows, int columns) implements Weight.P
         if (weight instanceof Nd4jWeight own) {
             return own;
         }
-        throw new IllegalStateException(
-                "weight is a %s, expected one that backend nd4j prepared".formatted(weight.getClass().getSimpleName()));
+        throw new IllegalStateException("weight is a %s, expected one that backend nd4j prepared"
+                .formatted(weight.getClass().getSimpleName()));
     }
 
     /** Rows {@code from} (inclusive) to {@code to} of a part: [to - from, columns] fp32. */
