@@ -61,7 +61,7 @@ bench: $(TEST_CLASSPATH) ## JMH and end-to-end figures, beside llama.cpp where l
 	@JAVA=$(JAVA) CLASSPATH_FILE=$(TEST_CLASSPATH) loadtest/bench $(BENCH)
 
 loadtest: $(TEST_CLASSPATH) ## load a running server: LOAD="--url http://localhost:8080 --rate 4 --requests 100"
-	@exec $(JAVA) -cp "target/test-classes:target/classes:$$(cat $(TEST_CLASSPATH))" dev.nightshift.load.LoadTest $(LOAD)
+	@exec $(JAVA) -cp "target/test-classes:target/classes:$$(cat $(TEST_CLASSPATH))" dev.nightshift.load.LoadGenerator $(LOAD)
 
 clean: ## delete target/
 	rm -rf target

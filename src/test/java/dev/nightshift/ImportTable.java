@@ -60,7 +60,8 @@ final class ImportTable {
         allowed.put("tuning", Set.of("engine", "train", "adapter", "store"));
         allowed.put("engine", Set.of("model", "adapter", "tensor"));
         allowed.put("adapter", Set.of("model", "checkpoint", "tensor", "store"));
-        allowed.put("train", Set.of("model", "template", "tokenizer", "checkpoint", "tensor"));
+        // quant for the code book of the 8-bit optimizer states
+        allowed.put("train", Set.of("model", "template", "tokenizer", "checkpoint", "tensor", "quant"));
         allowed.put("template", Set.of());
         allowed.put("model", Set.of("tensor", "quant"));
         allowed.put("checkpoint", Set.of("model", "tensor", "quant"));

@@ -119,6 +119,7 @@ public final class CodeBook {
         }
     }
 
+    /** The book of a code. */
     public static CodeBook of(FourBitCode code) {
         return switch (code) {
             case NF4 -> NF4;

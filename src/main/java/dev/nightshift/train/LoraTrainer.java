@@ -269,6 +269,7 @@ public final class LoraTrainer implements AutoCloseable {
         return optimizer.snapshot();
     }
 
+    /** Takes back what {@link #optimizerState()} gave. */
     public void restoreOptimizer(List<Tensor> state) {
         optimizer.restore(state);
     }
