@@ -18,7 +18,8 @@ class ArrivalsTest {
             double[] gaps = IntStream.range(0, MANY)
                     .mapToDouble(i -> Arrivals.gamma(shape, random) / shape)
                     .toArray();
-            double mean = IntStream.range(0, MANY).mapToDouble(i -> gaps[i]).average().orElseThrow();
+            double mean =
+                    IntStream.range(0, MANY).mapToDouble(i -> gaps[i]).average().orElseThrow();
             double variance = IntStream.range(0, MANY)
                     .mapToDouble(i -> (gaps[i] - mean) * (gaps[i] - mean))
                     .average()
@@ -34,7 +35,8 @@ class ArrivalsTest {
         long[] due = Arrivals.schedule(100, 20, 0.5, new Random(3));
         assertThat(due[99]).isCloseTo(5_000_000_000L, within(1000L));
         assertThat(due).isSorted();
-        assertThat(Arrivals.schedule(3, Double.POSITIVE_INFINITY, 1, new Random(3))).containsOnly(0);
+        assertThat(Arrivals.schedule(3, Double.POSITIVE_INFINITY, 1, new Random(3)))
+                .containsOnly(0);
     }
 
     @Test

@@ -46,10 +46,12 @@ public final class LoadGenerator {
         Random random = new Random(options.seed());
         long[] due = Arrivals.schedule(options.requests(), options.rate(), options.burstiness(), random);
         Semaphore places = new Semaphore(options.concurrency());
-        try (HttpClient client =
-                        HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
+        try (HttpClient client = HttpClient.newBuilder()
+                        .version(HttpClient.Version.HTTP_1_1)
+                        .build();
                 var threads = Executors.newVirtualThreadPerTaskExecutor()) {
-            List<String> models = options.models().isEmpty() ? List.of(firstModel(client, options.url())) : options.models();
+            List<String> models =
+                    options.models().isEmpty() ? List.of(firstModel(client, options.url())) : options.models();
             StreamedCall call = new StreamedCall(client, options.url());
             int[] prefix = ids(options.sharedPrefix(), random);
             List<Future<StreamedCall.Outcome>> running = new ArrayList<>();

@@ -53,12 +53,12 @@ final class LoadReport {
         for (int i = 1; i < chunks.size(); i++) {
             record(itl, chunks.get(i) - chunks.get(i - 1));
         }
-        long perTokenNanos =
-                outcome.tokens() > 1 ? (chunks.getLast() - chunks.getFirst()) / (outcome.tokens() - 1) : 0;
+        long perTokenNanos = outcome.tokens() > 1 ? (chunks.getLast() - chunks.getFirst()) / (outcome.tokens() - 1) : 0;
         if (outcome.tokens() > 1) {
             record(tpot, perTokenNanos);
         }
-        if (firstNanos <= options.ttftGoal().toNanos() && perTokenNanos <= options.itlGoal().toNanos()) {
+        if (firstNanos <= options.ttftGoal().toNanos()
+                && perTokenNanos <= options.itlGoal().toNanos()) {
             good++;
         }
     }
@@ -74,7 +74,8 @@ final class LoadReport {
         figures.put("requests", options.requests());
         figures.put("completed", completed);
         figures.put("cancelled", cancelled);
-        figures.put("failed", failures.values().stream().mapToInt(Integer::intValue).sum());
+        figures.put(
+                "failed", failures.values().stream().mapToInt(Integer::intValue).sum());
         figures.put("seconds", round(seconds));
         figures.put("requests_per_second", round(completed / seconds));
         figures.put("output_tokens_per_second", round(tokens / seconds));

@@ -27,7 +27,8 @@ final class StreamedCall {
      * @param tokens as the server counts them
      * @param failure null if it went well
      */
-    record Outcome(long dueNanos, List<Long> chunkNanos, long endNanos, int tokens, boolean cancelled, String failure) {}
+    record Outcome(
+            long dueNanos, List<Long> chunkNanos, long endNanos, int tokens, boolean cancelled, String failure) {}
 
     private final HttpClient client;
     private final URI url;
@@ -42,13 +43,20 @@ final class StreamedCall {
         List<Long> chunks = new ArrayList<>();
         try {
             byte[] body = JSON.writeValueAsBytes(Map.of(
-                    "model", model,
-                    "prompt", prompt,
-                    "max_tokens", outputTokens,
-                    "ignore_eos", true,
-                    "temperature", 0,
-                    "stream", true,
-                    "stream_options", Map.of("include_usage", true)));
+                    "model",
+                    model,
+                    "prompt",
+                    prompt,
+                    "max_tokens",
+                    outputTokens,
+                    "ignore_eos",
+                    true,
+                    "temperature",
+                    0,
+                    "stream",
+                    true,
+                    "stream_options",
+                    Map.of("include_usage", true)));
             HttpRequest request = HttpRequest.newBuilder(url)
                     .header("Content-Type", "application/json")
                     .POST(HttpRequest.BodyPublishers.ofByteArray(body))
@@ -68,7 +76,8 @@ final class StreamedCall {
         }
     }
 
-    private static Outcome read(InputStream stream, long dueNanos, List<Long> chunks, int chunksMax) throws IOException {
+    private static Outcome read(InputStream stream, long dueNanos, List<Long> chunks, int chunksMax)
+            throws IOException {
         BufferedReader lines = new BufferedReader(new InputStreamReader(stream, StandardCharsets.UTF_8));
         int tokens = 0;
         for (String line = lines.readLine(); line != null; line = lines.readLine()) {
