@@ -67,7 +67,8 @@ final class BaseDigest {
     private static byte[] hash(MemorySegment data, int piece) {
         long begin = piece * PIECE_BYTES;
         MessageDigest digest = sha256();
-        digest.update(data.asSlice(begin, Math.min(PIECE_BYTES, data.byteSize() - begin)).asByteBuffer());
+        digest.update(data.asSlice(begin, Math.min(PIECE_BYTES, data.byteSize() - begin))
+                .asByteBuffer());
         return digest.digest();
     }
 

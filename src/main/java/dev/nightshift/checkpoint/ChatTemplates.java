@@ -52,7 +52,9 @@ public record ChatTemplates(Map<String, String> byName) {
                 templates.put(entry.get("name").asText(), entry.get("template").asText());
             }
         } else if (node.isObject()) {
-            node.properties().forEach(entry -> templates.put(entry.getKey(), entry.getValue().asText()));
+            node.properties()
+                    .forEach(entry ->
+                            templates.put(entry.getKey(), entry.getValue().asText()));
         }
         return templates;
     }

@@ -55,9 +55,11 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     private static Checkpoint open(ModelFiles files, String name, LoadOptions options) {
-        JsonNode json = Json.object("config.json", files.read("config.json")
-                .orElseThrow(() -> new ServingException(
-                        ErrorCode.INVALID_REQUEST, "%s has no config.json".formatted(files.place()))));
+        JsonNode json = Json.object(
+                "config.json",
+                files.read("config.json")
+                        .orElseThrow(() -> new ServingException(
+                                ErrorCode.INVALID_REQUEST, "%s has no config.json".formatted(files.place()))));
         ModelConfig config = ConfigReader.read(json);
         Arena arena = Arena.ofShared();
         try {
@@ -98,7 +100,8 @@ public final class Checkpoint implements AutoCloseable {
                 .quantiser()
                 .orElseThrow(() -> new ServingException(
                         ErrorCode.INVALID_REQUEST,
-                        "model %s is drawn in 4 bits; quantisation none is not supported for it".formatted(source.modelId())));
+                        "model %s is drawn in 4 bits; quantisation none is not supported for it"
+                                .formatted(source.modelId())));
         JsonNode embedded = Json.object("config.json", files.read("config.json").orElseThrow());
         int knownTokens = ConfigReader.read(embedded).vocabSize();
         return new Checkpoint(
@@ -108,7 +111,8 @@ public final class Checkpoint implements AutoCloseable {
                 TokenizerFiles.read(files),
                 GenerationDefaults.NONE,
                 List.of("weights are drawn from seed %d: answers mean nothing".formatted(source.seed())),
-                () -> BaseDigest.of(config, "random:%s:%d:%s".formatted(source.shape().id(), source.seed(), quantiser.code())));
+                () -> BaseDigest.of(
+                        config, "random:%s:%d:%s".formatted(source.shape().id(), source.seed(), quantiser.code())));
     }
 
     /** Id under which it is served unless a setting names another. */

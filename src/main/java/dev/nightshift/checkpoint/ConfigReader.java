@@ -64,7 +64,8 @@ final class ConfigReader {
             }
             supported.add(family.modelType);
         }
-        throw invalid("model_type '%s' is not supported; supported are %s".formatted(modelType, String.join(", ", supported)));
+        throw invalid("model_type '%s' is not supported; supported are %s"
+                .formatted(modelType, String.join(", ", supported)));
     }
 
     private ModelConfig read() {
@@ -124,8 +125,12 @@ final class ConfigReader {
                 throw invalid("quant_method '%s' is not supported; supported are bitsandbytes 4-bit and 16-bit weights"
                         .formatted(method));
             }
-            boolean fourBit = quantised.path("load_in_4bit").asBoolean(quantised.path("_load_in_4bit").asBoolean());
-            boolean eightBit = quantised.path("load_in_8bit").asBoolean(quantised.path("_load_in_8bit").asBoolean());
+            boolean fourBit = quantised
+                    .path("load_in_4bit")
+                    .asBoolean(quantised.path("_load_in_4bit").asBoolean());
+            boolean eightBit = quantised
+                    .path("load_in_8bit")
+                    .asBoolean(quantised.path("_load_in_8bit").asBoolean());
             if (eightBit && !fourBit) {
                 throw invalid("bitsandbytes load_in_8bit is not supported; supported are 4-bit and 16-bit weights");
             }
@@ -147,7 +152,8 @@ final class ConfigReader {
                 yield new Window(OptionalInt.of(positive("sliding_window", SLIDING_WINDOW)), 0);
             }
             case QWEN2, QWEN3 -> {
-                boolean none = json.has("sliding_window") && json.get("sliding_window").isNull();
+                boolean none =
+                        json.has("sliding_window") && json.get("sliding_window").isNull();
                 if (none || !flag("use_sliding_window")) {
                     yield Window.NONE;
                 }
@@ -171,14 +177,17 @@ final class ConfigReader {
             boolean sliding = switch (types.get(layer).asText()) {
                 case "full_attention" -> false;
                 case "sliding_attention" -> true;
-                default -> throw invalid("layer type '%s' is not supported".formatted(types.get(layer).asText()));
+                default ->
+                    throw invalid("layer type '%s' is not supported"
+                            .formatted(types.get(layer).asText()));
             };
             if (sliding && first == layers) {
                 first = layer;
             }
             if (!sliding && first < layers) {
-                throw invalid("layer_types has full_attention (layer %d) after sliding_attention (layer %d); supported is the other order"
-                        .formatted(layer, first));
+                throw invalid(
+                        "layer_types has full_attention (layer %d) after sliding_attention (layer %d); supported is the other order"
+                                .formatted(layer, first));
             }
         }
         return first;

@@ -34,7 +34,8 @@ record FolderFiles(Path folder) implements ModelFiles {
         } catch (NoSuchFileException e) {
             return Optional.empty();
         } catch (IOException e) {
-            throw new ServingException(ErrorCode.INVALID_REQUEST, "%s can't be read: %s".formatted(file, e.getMessage()), e);
+            throw new ServingException(
+                    ErrorCode.INVALID_REQUEST, "%s can't be read: %s".formatted(file, e.getMessage()), e);
         }
     }
 

@@ -35,7 +35,8 @@ final class FourBitReader {
     /** A view of the linear of a module, if it is stored in 4 bits. */
     Optional<Weight.FourBit> read(String module, int rows, int columns) {
         for (FourBitCode code : FourBitCode.values()) {
-            Optional<StoredTensor> state = tensors.find(module + STATE + code.name().toLowerCase(Locale.ROOT));
+            Optional<StoredTensor> state =
+                    tensors.find(module + STATE + code.name().toLowerCase(Locale.ROOT));
             if (state.isPresent()) {
                 return Optional.of(read(module, code, state.get(), rows, columns));
             }
@@ -53,16 +54,23 @@ final class FourBitReader {
         if (blockSize < FourBitQuantiser.BLOCK_SIZE_MIN
                 || blockSize > FourBitQuantiser.BLOCK_SIZE_MAX
                 || Integer.bitCount(blockSize) != 1) {
-            throw invalid(stateTensor, "blocksize %s is not supported; supported are powers of two from %d to %d"
-                    .formatted(state.path("blocksize"), FourBitQuantiser.BLOCK_SIZE_MIN, FourBitQuantiser.BLOCK_SIZE_MAX));
+            throw invalid(
+                    stateTensor,
+                    "blocksize %s is not supported; supported are powers of two from %d to %d"
+                            .formatted(
+                                    state.path("blocksize"),
+                                    FourBitQuantiser.BLOCK_SIZE_MIN,
+                                    FourBitQuantiser.BLOCK_SIZE_MAX));
         }
         checkCodeBook(module, code);
         StoredTensor weight = tensors.require(module + ".weight");
         long elements = (long) rows * columns;
         long bytes = (elements + 1) / 2;
         if (weight.data().byteSize() != bytes) {
-            throw invalid(weight, "%d bytes of %s, 4-bit [%d, %d] needs %d"
-                    .formatted(weight.data().byteSize(), weight.type(), rows, columns, bytes));
+            throw invalid(
+                    weight,
+                    "%d bytes of %s, 4-bit [%d, %d] needs %d"
+                            .formatted(weight.data().byteSize(), weight.type(), rows, columns, bytes));
         }
         // quant_storage may call the bytes anything (bf16, f32): they are taken as they lie.
         Tensor packed = new Tensor(weight.data(), DType.U8, Shape.of(bytes));

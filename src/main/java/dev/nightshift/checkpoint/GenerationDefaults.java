@@ -77,6 +77,8 @@ public record GenerationDefaults(
     }
 
     private static OptionalInt id(JsonNode node) {
-        return node.isIntegralNumber() && node.canConvertToInt() ? OptionalInt.of(node.intValue()) : OptionalInt.empty();
+        return node.isIntegralNumber() && node.canConvertToInt()
+                ? OptionalInt.of(node.intValue())
+                : OptionalInt.empty();
     }
 }

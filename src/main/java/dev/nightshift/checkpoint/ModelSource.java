@@ -41,8 +41,7 @@ public sealed interface ModelSource {
                 yield name == null ? "model" : name.toString();
             }
             case Hub hub -> hub.id();
-            case Random random ->
-                RANDOM + random.shape().id() + (random.seed() == 0 ? "" : ":" + random.seed());
+            case Random random -> RANDOM + random.shape().id() + (random.seed() == 0 ? "" : ":" + random.seed());
         };
     }
 
@@ -68,14 +67,16 @@ public sealed interface ModelSource {
         }
         throw new ServingException(
                 ErrorCode.INVALID_REQUEST,
-                "model '%s' is no folder, no hub id (org/name or org/name@revision) and no random:<shape>".formatted(text));
+                "model '%s' is no folder, no hub id (org/name or org/name@revision) and no random:<shape>"
+                        .formatted(text));
     }
 
     private static Random random(String text) {
         String[] parts = text.substring(RANDOM.length()).split(":", -1);
         RandomShape shape = RandomShape.named(parts[0]);
         if (parts.length > 2) {
-            throw new ServingException(ErrorCode.INVALID_REQUEST, "model '%s': random:<shape>:<seed> expected".formatted(text));
+            throw new ServingException(
+                    ErrorCode.INVALID_REQUEST, "model '%s': random:<shape>:<seed> expected".formatted(text));
         }
         try {
             return new Random(shape, parts.length == 2 ? Long.parseLong(parts[1]) : 0);

@@ -29,6 +29,7 @@ final class RandomWeights implements CheckpointWeights {
     private static final double NF4_RMS = 0.5336;
     /** Absmax values vary by up to this share around their mean. */
     private static final double ABSMAX_SPREAD = 0.25;
+
     private static final double KNOWN_GAIN = 4;
     private static final double UNKNOWN_GAIN = 0.01;
     private static final int BLOCK_SIZE = 64;

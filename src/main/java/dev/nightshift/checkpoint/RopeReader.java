@@ -20,7 +20,8 @@ final class RopeReader {
 
     private RopeReader(JsonNode config, int maxPositions) {
         this.config = config;
-        this.parameters = Json.present(config, "rope_scaling") ? config.get("rope_scaling") : config.path("rope_parameters");
+        this.parameters =
+                Json.present(config, "rope_scaling") ? config.get("rope_scaling") : config.path("rope_parameters");
         this.maxPositions = maxPositions;
     }
 
@@ -43,18 +44,23 @@ final class RopeReader {
     }
 
     private RopeConfig.Scaling scaling() {
-        String type = parameters.path("rope_type").asText(parameters.path("type").asText("default"));
+        String type =
+                parameters.path("rope_type").asText(parameters.path("type").asText("default"));
         return switch (type) {
             case "default" -> new RopeConfig.None();
             case "linear" -> new RopeConfig.Linear(required("factor"));
             case "dynamic" -> new RopeConfig.Dynamic(required("factor"), maxPositions);
             case "llama3" ->
                 new RopeConfig.Llama3(
-                        required("factor"), required("low_freq_factor"), required("high_freq_factor"), originalPositions());
+                        required("factor"),
+                        required("low_freq_factor"),
+                        required("high_freq_factor"),
+                        originalPositions());
             case "yarn" -> yarn();
             default ->
                 throw ConfigReader.invalid(
-                        "rope_type '%s' is not supported; supported are default, linear, dynamic, llama3, yarn".formatted(type));
+                        "rope_type '%s' is not supported; supported are default, linear, dynamic, llama3, yarn"
+                                .formatted(type));
         };
     }
 
@@ -99,8 +105,8 @@ final class RopeReader {
     private double required(String key) {
         double value = number(key).orElse(Double.NaN);
         if (!(value > 0)) {
-            throw ConfigReader.invalid("rope scaling's %s is %s, a positive number expected"
-                    .formatted(key, parameters.path(key)));
+            throw ConfigReader.invalid(
+                    "rope scaling's %s is %s, a positive number expected".formatted(key, parameters.path(key)));
         }
         return value;
     }

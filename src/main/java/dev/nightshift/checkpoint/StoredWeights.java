@@ -135,7 +135,9 @@ final class StoredWeights implements CheckpointWeights {
         StoredType type = tensor.type();
         if (type != StoredType.F32 && type != StoredType.BF16 && type != StoredType.F16) {
             throw FourBitReader.invalid(
-                    tensor, "type %s is not supported here; supported are F32, BF16, F16 and bitsandbytes 4-bit".formatted(type));
+                    tensor,
+                    "type %s is not supported here; supported are F32, BF16, F16 and bitsandbytes 4-bit"
+                            .formatted(type));
         }
     }
 
@@ -222,7 +224,8 @@ final class StoredWeights implements CheckpointWeights {
                         .map(part -> quantised(part, arena))
                         .toList());
             case Weight.FourBit packed -> packed;
-            case Weight.Prepared prepared -> throw new IllegalStateException("prepared weight in a checkpoint: " + prepared);
+            case Weight.Prepared prepared ->
+                throw new IllegalStateException("prepared weight in a checkpoint: " + prepared);
         };
     }
 }

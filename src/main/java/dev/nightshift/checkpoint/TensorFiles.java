@@ -35,8 +35,7 @@ final class TensorFiles {
         }
         if (!present.contains(INDEX)) {
             throw new ServingException(
-                    ErrorCode.INVALID_REQUEST,
-                    "%s has neither %s nor %s".formatted(files.place(), SINGLE, INDEX));
+                    ErrorCode.INVALID_REQUEST, "%s has neither %s nor %s".formatted(files.place(), SINGLE, INDEX));
         }
         JsonNode map = Json.object(INDEX, files.read(INDEX).orElseThrow()).path("weight_map");
         if (!map.isObject() || map.isEmpty()) {
@@ -60,7 +59,8 @@ final class TensorFiles {
         }
         map.properties().forEach(entry -> {
             String shard = entry.getValue().asText();
-            StoredTensor tensor = opened.get(shard).find(entry.getKey())
+            StoredTensor tensor = opened.get(shard)
+                    .find(entry.getKey())
                     .orElseThrow(() -> new ServingException(
                             ErrorCode.INVALID_REQUEST,
                             "%s: tensor %s is missing in shard %s".formatted(files.place(), entry.getKey(), shard)));

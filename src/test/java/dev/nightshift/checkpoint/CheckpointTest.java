@@ -37,7 +37,9 @@ class CheckpointTest {
 
     @Test
     void quantisingTheSixteenBitModelGivesTheBytesOfTheFourBitOne() {
-        assertSameModel(GoldenTensors.shared("models", "nightshift-tiny-bf16"), GoldenTensors.shared("models", "nightshift-tiny"));
+        assertSameModel(
+                GoldenTensors.shared("models", "nightshift-tiny-bf16"),
+                GoldenTensors.shared("models", "nightshift-tiny"));
     }
 
     @ParameterizedTest
@@ -114,17 +116,19 @@ class CheckpointTest {
 
     @Test
     void theEmbeddedModelIsThatOfTheSharedFolder() {
-        try (Checkpoint embedded =
-                        Checkpoint.open(ModelSource.parse(Optional.empty()), options(Quantisation.NF4), LoadProgress.SILENT);
+        try (Checkpoint embedded = Checkpoint.open(
+                        ModelSource.parse(Optional.empty()), options(Quantisation.NF4), LoadProgress.SILENT);
                 Checkpoint folder = open(GoldenTensors.shared("models", "nightshift-tiny"), Quantisation.NF4)) {
             assertThat(embedded.name()).isEqualTo("nightshift-tiny").isEqualTo(folder.name());
             assertThat(embedded.digest()).isEqualTo(folder.digest()).matches("[0-9a-f]{64}");
             assertThat(embedded.tokenizer().json()).isEqualTo(folder.tokenizer().json());
-            assertThat(embedded.tokenizer().templates()).isEqualTo(folder.tokenizer().templates());
+            assertThat(embedded.tokenizer().templates())
+                    .isEqualTo(folder.tokenizer().templates());
             assertThat(embedded.generation()).isEqualTo(folder.generation());
             assertThat(embedded.generation().eosIds()).containsExactly(2);
             assertThat(embedded.tokenizer().eos()).contains("<|im_end|>");
-            assertThat(embedded.tokenizer().templates().choose(false).orElseThrow()).contains("<|im_start|>");
+            assertThat(embedded.tokenizer().templates().choose(false).orElseThrow())
+                    .contains("<|im_start|>");
         }
     }
 
@@ -147,7 +151,8 @@ class CheckpointTest {
             Weight down = dense.weights().layer(0, arena).down();
             assertThat(down).isInstanceOf(Weight.Dense.class);
             assertThat(((Weight.Dense) down).values().dtype()).isEqualTo(DType.BF16);
-            assertThat(((Weight.FourBit) fp4.weights().layer(0, arena).down()).code()).isEqualTo(FourBitCode.FP4);
+            assertThat(((Weight.FourBit) fp4.weights().layer(0, arena).down()).code())
+                    .isEqualTo(FourBitCode.FP4);
         }
         assertThatThrownBy(() -> Quantisation.parse("int8"))
                 .isInstanceOf(ServingException.class)
@@ -163,11 +168,13 @@ class CheckpointTest {
             assertThat(checkpoint.config().tiedEmbeddings()).isTrue();
             Weight embedding = checkpoint.weights().embedding(arena);
             assertThat(checkpoint.weights().head(embedding, arena)).isSameAs(embedding);
-            Weight.FourBit down = (Weight.FourBit) checkpoint.weights().layer(29, arena).down();
+            Weight.FourBit down =
+                    (Weight.FourBit) checkpoint.weights().layer(29, arena).down();
             float[] values = FourBitDequantiser.dequantise(down);
             assertThat(values).hasSize(576 * 1536).doesNotContain(Float.NaN);
             assertThat(checkpoint.tokenizer().bos()).contains("<|im_start|>");
-            assertThat(new String(checkpoint.tokenizer().json(), StandardCharsets.UTF_8)).startsWith("{");
+            assertThat(new String(checkpoint.tokenizer().json(), StandardCharsets.UTF_8))
+                    .startsWith("{");
         }
     }
 }
