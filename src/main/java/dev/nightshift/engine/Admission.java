@@ -62,8 +62,7 @@ final class Admission {
                 throw new ServingException(
                                 ErrorCode.QUEUE_FULL,
                                 "%d sequences run or wait, %d more are too many for max-running %d and max-queued %d"
-                                        .formatted(
-                                                inFlight, requests.size(), limits.maxRunning(), limits.maxQueued()))
+                                        .formatted(inFlight, requests.size(), limits.maxRunning(), limits.maxQueued()))
                         .withRetryAfter(retryAfter());
             }
             for (SequenceRequest request : requests) {

@@ -101,7 +101,8 @@ final class BlockPool {
     /** Offers a full block to the cache; if another holds the same prefix already, that one stays. */
     void register(int block, BlockKey key) {
         if (references[block] < 1 || keys[block] != null) {
-            throw new IllegalStateException("block %d with %d users, key %s".formatted(block, references[block], keys[block]));
+            throw new IllegalStateException(
+                    "block %d with %d users, key %s".formatted(block, references[block], keys[block]));
         }
         if (cached.putIfAbsent(key, block) == null) {
             keys[block] = key;

@@ -34,8 +34,7 @@ final class Sampler {
         int sampleRows = Buckets.size(limits.maxRunning());
         int scoreRows = Buckets.size(limits.scoreRows());
         int vocab = llama.config().vocabSize();
-        Tensor history =
-                ops.allocate(MemoryPart.WORKSPACE, DType.I32, Shape.of(limits.historySlots(), vocab));
+        Tensor history = ops.allocate(MemoryPart.WORKSPACE, DType.I32, Shape.of(limits.historySlots(), vocab));
         Tensor masks = ops.allocate(
                 MemoryPart.WORKSPACE, DType.I32, Shape.of(limits.maxRunning(), Math.ceilDiv(vocab, Integer.SIZE)));
         this.shared = new SamplingBatch.Tensors(
@@ -101,9 +100,7 @@ final class Sampler {
     }
 
     static boolean needsHistory(SamplingParameters sampling) {
-        return sampling.repetitionPenalty() != 1
-                || sampling.presencePenalty() != 0
-                || sampling.frequencyPenalty() != 0;
+        return sampling.repetitionPenalty() != 1 || sampling.presencePenalty() != 0 || sampling.frequencyPenalty() != 0;
     }
 
     boolean historyAvailable() {

@@ -245,8 +245,7 @@ final class Scheduler {
             return;
         }
         int id = sequence.token(position + 1);
-        TokenEvent.Scored scored =
-                results.promptScore(row, id, sequence.request.promptTopLogprobs());
+        TokenEvent.Scored scored = results.promptScore(row, id, sequence.request.promptTopLogprobs());
         if (Float.isNaN(scored.logprob())) {
             endNonFinite(sequence, position);
             return;

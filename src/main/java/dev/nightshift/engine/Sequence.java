@@ -200,7 +200,10 @@ public final class Sequence {
         try {
             request.adapter().release().run();
         } catch (RuntimeException e) {
-            LOG.log(System.Logger.Level.ERROR, "release of adapter " + request.adapter().digest() + " failed", e);
+            LOG.log(
+                    System.Logger.Level.ERROR,
+                    "release of adapter " + request.adapter().digest() + " failed",
+                    e);
         }
     }
 

@@ -15,12 +15,9 @@ final class LlamaLayer {
         this.index = index;
         this.w = weights;
         this.epsilon = config.rmsNormEpsilon();
-        this.attention = new AttentionShape(
-                config.heads(),
-                config.kvHeads(),
-                config.headDim(),
-                config.window(index),
-                (float) (1 / Math.sqrt(config.headDim())));
+        this.attention =
+                new AttentionShape(config.heads(), config.kvHeads(), config.headDim(), config.window(index), (float)
+                        (1 / Math.sqrt(config.headDim())));
     }
 
     /**

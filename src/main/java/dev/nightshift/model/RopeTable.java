@@ -23,21 +23,19 @@ public final class RopeTable {
         this.config = config;
         this.headDim = headDim;
         this.stretched = new float[headDim / 2];
-        this.inverse =
-                switch (config.scaling()) {
-                    case RopeConfig.None none -> inverseFrequencies((float) config.theta());
-                    case RopeConfig.Linear linear -> linear(linear);
-                    case RopeConfig.Dynamic dynamic -> inverseFrequencies((float) config.theta());
-                    case RopeConfig.Llama3 llama3 -> llama3(llama3);
-                    case RopeConfig.Yarn yarn -> yarn(yarn);
-                };
+        this.inverse = switch (config.scaling()) {
+            case RopeConfig.None none -> inverseFrequencies((float) config.theta());
+            case RopeConfig.Linear linear -> linear(linear);
+            case RopeConfig.Dynamic dynamic -> inverseFrequencies((float) config.theta());
+            case RopeConfig.Llama3 llama3 -> llama3(llama3);
+            case RopeConfig.Yarn yarn -> yarn(yarn);
+        };
         this.factor = config.scaling() instanceof RopeConfig.Yarn yarn ? (float) yarn.attentionFactor() : 1f;
     }
 
     /** Whether keys of a prompt of this length are the same in every sequence that starts alike. */
     public boolean sharesPrefix(int promptTokens) {
-        return !(config.scaling() instanceof RopeConfig.Dynamic dynamic)
-                || promptTokens <= dynamic.originalPositions();
+        return !(config.scaling() instanceof RopeConfig.Dynamic dynamic) || promptTokens <= dynamic.originalPositions();
     }
 
     /** Writes row {@code row} of {@code target} [rows, headDim] F32: cosines of the first half, then sines. */

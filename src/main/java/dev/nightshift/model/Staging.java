@@ -54,7 +54,8 @@ public final class Staging {
             Shape shape = Shape.of(axes);
             long bytes = shape.elements() * dtype.bytes();
             Staged staged = new Staged(
-                    new Tensor(device.data().asSlice(used, bytes), dtype, shape), host.data().asSlice(used, bytes));
+                    new Tensor(device.data().asSlice(used, bytes), dtype, shape),
+                    host.data().asSlice(used, bytes));
             used += align(bytes);
             return staged;
         }

@@ -70,8 +70,6 @@ record Workspace(
     Tensor scratch(int rows, int parts) {
         long columns = loraScratch.shape().axis(1) / 3 * parts;
         return new Tensor(
-                loraScratch.data().asSlice(0, rows * columns * DType.F32.bytes()),
-                DType.F32,
-                Shape.of(rows, columns));
+                loraScratch.data().asSlice(0, rows * columns * DType.F32.bytes()), DType.F32, Shape.of(rows, columns));
     }
 }

@@ -49,8 +49,7 @@ class EngineLoopTest {
     }
 
     private static SamplingParameters sampling(float temperature, float presence, long seed) {
-        return new SamplingParameters(
-                temperature, 0, 1, 0, 1, presence, 0, seed, Map.of(), List.of(), 0, false, -1);
+        return new SamplingParameters(temperature, 0, 1, 0, 1, presence, 0, seed, Map.of(), List.of(), 0, false, -1);
     }
 
     private static void waitUntilIdle(EngineLoop loop) {
@@ -84,10 +83,13 @@ class EngineLoopTest {
     @Test
     void chunkedPromptsGiveTheTextOfWholeOnes() {
         SequenceRequest request = greedy(prompt(5, 300), 40);
-        List<Integer> whole = Transcript.read(engine(Limits.small().chunks(400, 64).build(), 200).submit(request)).ids();
+        List<Integer> whole = Transcript.read(
+                        engine(Limits.small().chunks(400, 64).build(), 200).submit(request))
+                .ids();
         for (int chunk : new int[] {1, 3, 7, 64}) {
             EngineLimits limits = Limits.small().queue(1, 4).chunks(chunk, 1).build();
-            assertThat(Transcript.read(engine(limits, 200).submit(request)).ids()).isEqualTo(whole);
+            assertThat(Transcript.read(engine(limits, 200).submit(request)).ids())
+                    .isEqualTo(whole);
         }
     }
 
@@ -104,8 +106,7 @@ class EngineLoopTest {
         assertThat(loop.statistics().prefixHitTokens()).isEqualTo(96);
 
         // The answer's blocks serve the next turn too.
-        int[] turn = IntStream.concat(
-                        IntStream.of(start), first.ids().stream().mapToInt(Integer::intValue))
+        int[] turn = IntStream.concat(IntStream.of(start), first.ids().stream().mapToInt(Integer::intValue))
                 .toArray();
         Transcript third = Transcript.read(loop.submit(greedy(turn, 10)));
         assertThat(third.finished().cachedPromptTokens()).isEqualTo(128);
@@ -118,19 +119,25 @@ class EngineLoopTest {
         EngineLoop loop = engine(LIMITS, 800);
         int[] prompt = prompt(7, 80);
         List<List<Integer>> texts = new ArrayList<>();
-        for (String[] tenant : new String[][] {{"-1", "", ""}, {"0", "a", ""}, {"1", "b", ""}, {"-1", "", "a"}, {"0", "a", "a"}}) {
+        for (String[] tenant :
+                new String[][] {{"-1", "", ""}, {"0", "a", ""}, {"1", "b", ""}, {"-1", "", "a"}, {"0", "a", "a"}}) {
             AdapterBinding adapter = new AdapterBinding(Integer.parseInt(tenant[0]), tenant[1], () -> {});
             SequenceRequest request = new SequenceRequest(
                     prompt, SamplingParameters.greedy(), 20, adapter, tenant[2], -1, 64, Optional.empty(), () -> {});
             Transcript cold = Transcript.read(loop.submit(request));
             Transcript warm = Transcript.read(loop.submit(request));
-            assertThat(cold.finished().cachedPromptTokens()).as(String.join(",", tenant)).isZero();
+            assertThat(cold.finished().cachedPromptTokens())
+                    .as(String.join(",", tenant))
+                    .isZero();
             assertThat(warm.finished().cachedPromptTokens()).isEqualTo(76);
             assertThat(warm.ids()).isEqualTo(cold.ids());
             texts.add(cold.ids());
         }
         assertThat(texts.get(3)).as("a salt changes no text").isEqualTo(texts.get(0));
-        assertThat(texts.get(1)).as("an adapter does").isNotEqualTo(texts.get(0)).isNotEqualTo(texts.get(2));
+        assertThat(texts.get(1))
+                .as("an adapter does")
+                .isNotEqualTo(texts.get(0))
+                .isNotEqualTo(texts.get(2));
     }
 
     @Test
@@ -154,7 +161,8 @@ class EngineLoopTest {
     @Test
     void seededTextDoesNotDependOnWhatRunsBeside() {
         SequenceRequest seeded = SequenceRequest.of(prompt(8, 30), sampling(1.3f, 0.5f, 4711), 60);
-        List<Integer> alone = Transcript.read(engine(LIMITS, 400).submit(seeded)).ids();
+        List<Integer> alone =
+                Transcript.read(engine(LIMITS, 400).submit(seeded)).ids();
         EngineLoop busy = engine(LIMITS, 2000);
         List<Sequence> crowd = new ArrayList<>();
         for (int i = 0; i < 20; i++) {
@@ -170,7 +178,8 @@ class EngineLoopTest {
     @Test
     void stopTokensEndTheTextAndAreNamed() {
         int[] prompt = prompt(9, 12);
-        List<Integer> free = Transcript.read(engine(LIMITS, 400).submit(greedy(prompt, 30))).ids();
+        List<Integer> free =
+                Transcript.read(engine(LIMITS, 400).submit(greedy(prompt, 30))).ids();
         int end = free.get(10);
         int first = free.indexOf(end);
         Transcript stopped = Transcript.read(engine(LIMITS, 400, end).submit(greedy(prompt, 30)));
@@ -178,18 +187,17 @@ class EngineLoopTest {
         assertThat(stopped.finished().reason()).isEqualTo(FinishReason.STOP);
         assertThat(stopped.finished().stopId()).isEqualTo(end);
 
-        SamplingParameters own =
-                new SamplingParameters(0, 0, 1, 0, 1, 0, 0, 0, Map.of(), List.of(end), 0, false, -1);
-        assertThat(Transcript.read(engine(LIMITS, 400).submit(SequenceRequest.of(prompt, own, 30))).ids())
+        SamplingParameters own = new SamplingParameters(0, 0, 1, 0, 1, 0, 0, 0, Map.of(), List.of(end), 0, false, -1);
+        assertThat(Transcript.read(engine(LIMITS, 400).submit(SequenceRequest.of(prompt, own, 30)))
+                        .ids())
                 .isEqualTo(free.subList(0, first));
 
-        SamplingParameters ignoring =
-                new SamplingParameters(0, 0, 1, 0, 1, 0, 0, 0, Map.of(), List.of(), 0, true, -1);
-        assertThat(Transcript.read(engine(LIMITS, 400, end).submit(SequenceRequest.of(prompt, ignoring, 30))).ids())
+        SamplingParameters ignoring = new SamplingParameters(0, 0, 1, 0, 1, 0, 0, 0, Map.of(), List.of(), 0, true, -1);
+        assertThat(Transcript.read(engine(LIMITS, 400, end).submit(SequenceRequest.of(prompt, ignoring, 30)))
+                        .ids())
                 .isEqualTo(free);
 
-        SamplingParameters least =
-                new SamplingParameters(0, 0, 1, 0, 1, 0, 0, 0, Map.of(), List.of(), 25, false, -1);
+        SamplingParameters least = new SamplingParameters(0, 0, 1, 0, 1, 0, 0, 0, Map.of(), List.of(), 25, false, -1);
         Transcript longer = Transcript.read(engine(LIMITS, 400, end).submit(SequenceRequest.of(prompt, least, 30)));
         assertThat(longer.ids()).hasSizeGreaterThanOrEqualTo(25);
         assertThat(longer.ids().subList(0, 25)).doesNotContain(end);
@@ -198,9 +206,10 @@ class EngineLoopTest {
     @Test
     void logitBiasForcesAndBans() {
         int[] prompt = prompt(10, 12);
-        SamplingParameters forced = new SamplingParameters(
-                0, 0, 1, 0, 1, 0, 0, 0, Map.of(7, 100f), List.of(), 0, false, -1);
-        assertThat(Transcript.read(engine(LIMITS, 400).submit(SequenceRequest.of(prompt, forced, 5))).ids())
+        SamplingParameters forced =
+                new SamplingParameters(0, 0, 1, 0, 1, 0, 0, 0, Map.of(7, 100f), List.of(), 0, false, -1);
+        assertThat(Transcript.read(engine(LIMITS, 400).submit(SequenceRequest.of(prompt, forced, 5)))
+                        .ids())
                 .containsExactly(7, 7, 7, 7, 7);
     }
 
@@ -209,8 +218,8 @@ class EngineLoopTest {
         EngineLoop loop = engine(LIMITS, 800);
         int[] poisoned = prompt(11, 40);
         poisoned[20] = HashOps.POISON;
-        List<Sequence> sequences = loop.submit(
-                List.of(greedy(prompt(12, 40), 30), greedy(poisoned, 30), greedy(prompt(13, 40), 30)));
+        List<Sequence> sequences =
+                loop.submit(List.of(greedy(prompt(12, 40), 30), greedy(poisoned, 30), greedy(prompt(13, 40), 30)));
         List<Transcript> read = Transcript.readAll(sequences);
         assertThat(read.get(1).failure().code()).isEqualTo(ErrorCode.NON_FINITE_LOGITS);
         assertThat(read.get(1).ids()).isEmpty();
@@ -279,7 +288,10 @@ class EngineLoopTest {
                 .isInstanceOfSatisfying(ServingException.class, e -> {
                     assertThat(e.code()).isEqualTo(ErrorCode.QUEUE_FULL);
                     assertThat(e.retryAfter().orElseThrow()).isBetween(Duration.ofSeconds(1), Duration.ofSeconds(60));
-                    assertThat(e).hasMessageContaining("67").hasMessageContaining("64").hasMessageContaining("3");
+                    assertThat(e)
+                            .hasMessageContaining("67")
+                            .hasMessageContaining("64")
+                            .hasMessageContaining("3");
                 });
         assertThat(loop.statistics().refused()).isEqualTo(1);
         steps.release(100_000);
@@ -315,16 +327,20 @@ class EngineLoopTest {
         assertThatThrownBy(() -> loop.submit(greedy(prompt(1, 150), 51)))
                 .isInstanceOfSatisfying(ServingException.class, e -> {
                     assertThat(e.code()).isEqualTo(ErrorCode.CONTEXT_LENGTH_EXCEEDED);
-                    assertThat(e).hasMessageContaining("150").hasMessageContaining("51").hasMessageContaining("200");
+                    assertThat(e)
+                            .hasMessageContaining("150")
+                            .hasMessageContaining("51")
+                            .hasMessageContaining("200");
                 });
         assertThatThrownBy(() -> loop.submit(greedy(prompt(1, 5), 1_000_000_000)))
                 .isInstanceOf(ServingException.class);
-        assertThat(Transcript.read(loop.submit(greedy(prompt(1, 150), 50))).ids()).hasSize(50);
+        assertThat(Transcript.read(loop.submit(greedy(prompt(1, 150), 50))).ids())
+                .hasSize(50);
         assertThatThrownBy(() -> loop.submit(greedy(new int[] {HashOps.VOCAB}, 1)))
                 .isInstanceOf(ServingException.class)
                 .hasMessageContaining("61");
-        SamplingParameters bias = new SamplingParameters(
-                0, 0, 1, 0, 1, 0, 0, 0, Map.of(999_999, 1f), List.of(), 0, false, -1);
+        SamplingParameters bias =
+                new SamplingParameters(0, 0, 1, 0, 1, 0, 0, 0, Map.of(999_999, 1f), List.of(), 0, false, -1);
         assertThatThrownBy(() -> loop.submit(SequenceRequest.of(new int[] {1}, bias, 1)))
                 .isInstanceOf(ServingException.class)
                 .hasMessageContaining("999999");
@@ -345,11 +361,13 @@ class EngineLoopTest {
                 () -> {});
         Sequence slow = loop.submit(request);
         for (int i = 0; i < 5; i++) {
-            assertThat(Transcript.read(loop.submit(greedy(prompt(16, 20), 100))).ids()).hasSize(100);
+            assertThat(Transcript.read(loop.submit(greedy(prompt(16, 20), 100))).ids())
+                    .hasSize(100);
         }
         assertThat(slow.queuedEvents()).isEqualTo(8);
         // It goes on where it paused.
-        List<Integer> expected = Transcript.read(engine(LIMITS, 800).submit(greedy(prompt(15, 20), 200))).ids();
+        List<Integer> expected = Transcript.read(engine(LIMITS, 800).submit(greedy(prompt(15, 20), 200)))
+                .ids();
         assertThat(Transcript.read(slow).ids()).isEqualTo(expected);
     }
 
@@ -369,12 +387,20 @@ class EngineLoopTest {
     void aReaderThatThrowsIsCancelledAndHarmsNobody() {
         EngineLoop loop = engine(LIMITS, 800);
         SequenceRequest bad = new SequenceRequest(
-                prompt(15, 20), SamplingParameters.greedy(), 200, AdapterBinding.BASE, "", -1, 256, Optional.empty(),
+                prompt(15, 20),
+                SamplingParameters.greedy(),
+                200,
+                AdapterBinding.BASE,
+                "",
+                -1,
+                256,
+                Optional.empty(),
                 () -> {
                     throw new IllegalStateException("reader");
                 });
         Sequence broken = loop.submit(bad);
-        assertThat(Transcript.read(loop.submit(greedy(prompt(16, 20), 50))).ids()).hasSize(50);
+        assertThat(Transcript.read(loop.submit(greedy(prompt(16, 20), 50))).ids())
+                .hasSize(50);
         assertThat(Transcript.read(broken).finished().reason()).isEqualTo(FinishReason.CANCELLED);
     }
 
@@ -389,7 +415,14 @@ class EngineLoopTest {
             int number = i;
             AdapterBinding released = new AdapterBinding(-1, "", () -> order.add(number));
             sequences.add(loop.submit(new SequenceRequest(
-                    prompt(i, 60 - i * 5), SamplingParameters.greedy(), 5, released, "", -1, 64, Optional.empty(),
+                    prompt(i, 60 - i * 5),
+                    SamplingParameters.greedy(),
+                    5,
+                    released,
+                    "",
+                    -1,
+                    64,
+                    Optional.empty(),
                     () -> {})));
         }
         open.countDown();

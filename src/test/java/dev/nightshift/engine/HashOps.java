@@ -5,8 +5,8 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import dev.nightshift.model.KvCache;
-import dev.nightshift.model.Llama;
 import dev.nightshift.model.LayerWeights;
+import dev.nightshift.model.Llama;
 import dev.nightshift.model.ModelConfig;
 import dev.nightshift.model.ModelWeights;
 import dev.nightshift.model.RopeConfig;
@@ -45,7 +45,23 @@ final class HashOps implements TensorOps {
 
     static ModelConfig config(RopeConfig rope) {
         return new ModelConfig(
-                "hash", VOCAB, 4, 5, 2, 1, 1, 2, 1e-6f, rope, 4096, OptionalInt.empty(), 0, false, false, false, false,
+                "hash",
+                VOCAB,
+                4,
+                5,
+                2,
+                1,
+                1,
+                2,
+                1e-6f,
+                rope,
+                4096,
+                OptionalInt.empty(),
+                0,
+                false,
+                false,
+                false,
+                false,
                 false);
     }
 
@@ -198,8 +214,7 @@ final class HashOps implements TensorOps {
             if (slot >= 0) {
                 float value = first(qkv, r);
                 kvCache.data()
-                        .setAtIndex(
-                                JAVA_INT, index(layout, layer, slot), Float.isNaN(value) ? POISONED : (int) value);
+                        .setAtIndex(JAVA_INT, index(layout, layer, slot), Float.isNaN(value) ? POISONED : (int) value);
             }
         }
     }
@@ -229,9 +244,7 @@ final class HashOps implements TensorOps {
             int hash = 17;
             boolean poisoned = false;
             for (int p = 0; p <= position; p++) {
-                int block = rows.blockTables()
-                        .data()
-                        .getAtIndex(JAVA_INT, sequence * width + p / layout.blockTokens());
+                int block = rows.blockTables().data().getAtIndex(JAVA_INT, sequence * width + p / layout.blockTokens());
                 int slot = block * layout.blockTokens() + p % layout.blockTokens();
                 int value = kvCache.data().getAtIndex(JAVA_INT, index(layout, layer, slot));
                 poisoned |= value == POISONED;
