@@ -45,7 +45,10 @@ public record ChatRequest(
     /** Messages through the model's chat template. */
     public record Messages(ChatPrompt chat) implements Prompt {}
 
-    /** Plain text; special tokens written in it are text unless {@code addSpecialTokens} puts the model's own around it. */
+    /**
+     * A raw prompt: the literals of special tokens are these tokens, as clients that render a template themselves expect;
+     * {@code addSpecialTokens} puts around it what tokenizer.json says (BOS, EOS).
+     */
     public record Text(String text, boolean addSpecialTokens) implements Prompt {}
 
     /** Token ids, taken as they are. */
