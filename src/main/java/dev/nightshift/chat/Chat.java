@@ -171,23 +171,21 @@ public final class Chat {
     }
 
     private static ServingException tooLong(ChatRequest request, String message) {
-        String param =
-                switch (request.prompt()) {
-                    case ChatRequest.Messages chat -> "messages";
-                    case ChatRequest.Text text -> "prompt";
-                    case ChatRequest.Ids ids -> "prompt";
-                };
+        String param = switch (request.prompt()) {
+            case ChatRequest.Messages chat -> "messages";
+            case ChatRequest.Text text -> "prompt";
+            case ChatRequest.Ids ids -> "prompt";
+        };
         return new ServingException(ErrorCode.CONTEXT_LENGTH_EXCEEDED, message).withParam(param);
     }
 
     /** The ids that the model would see, as {@link #complete} makes them. */
     public int[] encode(ChatRequest.Prompt prompt) {
-        int[] ids =
-                switch (prompt) {
-                    case ChatRequest.Messages chat -> encode(render(chat.chat()));
-                    case ChatRequest.Text text -> model.tokenizer().encode(text.text(), text.addSpecialTokens());
-                    case ChatRequest.Ids given -> checked(given.ids());
-                };
+        int[] ids = switch (prompt) {
+            case ChatRequest.Messages chat -> encode(render(chat.chat()));
+            case ChatRequest.Text text -> model.tokenizer().encode(text.text(), text.addSpecialTokens());
+            case ChatRequest.Ids given -> checked(given.ids());
+        };
         if (ids.length == 0) {
             throw ServingException.invalid("prompt", "the prompt has no tokens");
         }

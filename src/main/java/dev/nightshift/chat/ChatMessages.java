@@ -60,7 +60,9 @@ final class ChatMessages {
     private Map<String, Object> message(Map<String, Object> given, String path) {
         Map<String, Object> message = new LinkedHashMap<>();
         String role = role(given.get("role"), path + ".role");
-        if (role.equals("tool") && !(given.get("tool_call_id") instanceof String) && !"function".equals(given.get("role"))) {
+        if (role.equals("tool")
+                && !(given.get("tool_call_id") instanceof String)
+                && !"function".equals(given.get("role"))) {
             throw ServingException.invalid(
                     path + ".tool_call_id", path + ".tool_call_id: a message of role tool needs it");
         }

@@ -94,8 +94,7 @@ public record ChatResult(List<Choice> choices, int promptTokens, int completionT
         private void take(ChatEvent event) {
             switch (event) {
                 case ChatEvent.Started started -> {}
-                case ChatEvent.PromptScored scored ->
-                    parts.get(scored.choice()).promptLogprobs = scored.tokens();
+                case ChatEvent.PromptScored scored -> parts.get(scored.choice()).promptLogprobs = scored.tokens();
                 case ChatEvent.Text text -> parts.get(text.choice()).add(text);
                 case ChatEvent.ChoiceFinished finished -> parts.get(finished.choice()).end = finished;
                 case ChatEvent.Completed completed ->

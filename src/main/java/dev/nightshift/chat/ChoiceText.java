@@ -117,8 +117,7 @@ final class ChoiceText {
         held.delete(0, until);
         Deque<Held> moved = new ArrayDeque<>();
         for (Held token : tokens) {
-            moved.add(new Held(
-                    token.scored, Math.max(token.from - until, 0), token.to - until, token.partOfCharacter));
+            moved.add(new Held(token.scored, Math.max(token.from - until, 0), token.to - until, token.partOfCharacter));
         }
         tokens.clear();
         tokens.addAll(moved);
@@ -177,6 +176,7 @@ final class ChoiceText {
     }
 
     static TokenLogprob logprob(Tokenizer tokenizer, int id, float logprob, List<TokenLogprob> top) {
-        return new TokenLogprob(id, tokenizer.tokenText(id), tokenizer.tokenBytes(id).clone(), logprob, top);
+        return new TokenLogprob(
+                id, tokenizer.tokenText(id), tokenizer.tokenBytes(id).clone(), logprob, top);
     }
 }
