@@ -74,29 +74,19 @@ public final class Chat {
         checkStops(request.stops());
         int[] ids = encode(request.prompt());
         int maxNewTokens = room(ids.length, request);
-        List<TokenSource.Tokens> sequences = new ArrayList<>(request.n());
+        List<SequenceRequest> sequences = new ArrayList<>(request.n());
+        boolean taken = false;
         try {
             for (int choice = 0; choice < request.n(); choice++) {
                 AdapterBinding adapter = catalog.acquire(request.model());
-                sequences.add(submit(sequence(request, choice, ids, maxNewTokens, adapter, ready)));
+                sequences.add(sequence(request, choice, ids, maxNewTokens, adapter, ready));
             }
-        } catch (RuntimeException e) {
-            sequences.forEach(TokenSource.Tokens::cancel);
-            throw e;
-        }
-        return new ChatStream(request, ids, model.tokenizer(), sequences);
-    }
-
-    /** An adapter stays with the caller where the engine refuses the sequence. */
-    private TokenSource.Tokens submit(SequenceRequest sequence) {
-        boolean taken = false;
-        try {
-            TokenSource.Tokens tokens = engine.submit(sequence);
+            List<? extends TokenSource.Tokens> tokens = engine.submit(sequences);
             taken = true;
-            return tokens;
+            return new ChatStream(request, ids, model.tokenizer(), tokens);
         } finally {
             if (!taken) {
-                sequence.adapter().release().run();
+                sequences.forEach(each -> each.adapter().release().run());
             }
         }
     }

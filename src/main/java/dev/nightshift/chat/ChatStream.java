@@ -30,7 +30,11 @@ public final class ChatStream {
     private int cachedTokens = Integer.MAX_VALUE;
     private boolean over;
 
-    ChatStream(ChatRequest request, int[] promptIds, Tokenizer tokenizer, List<TokenSource.Tokens> sequences) {
+    ChatStream(
+            ChatRequest request,
+            int[] promptIds,
+            Tokenizer tokenizer,
+            List<? extends TokenSource.Tokens> sequences) {
         this.request = request;
         this.promptIds = promptIds;
         this.tokenizer = tokenizer;

@@ -2,6 +2,7 @@ package dev.nightshift.chat;
 
 import dev.nightshift.engine.SequenceRequest;
 import dev.nightshift.engine.TokenEvent;
+import java.util.List;
 
 /**
  * What chat needs of the engine, which owns a device and a thread; a script of tokens serves as well, so that stop strings,
@@ -9,8 +10,11 @@ import dev.nightshift.engine.TokenEvent;
  */
 public interface TokenSource {
 
-    /** Puts a sequence into the engine's bounded queue; throws QUEUE_FULL, and the adapter then stays with the caller. */
-    Tokens submit(SequenceRequest request);
+    /**
+     * Puts sequences into the engine's bounded queue: all of them or, if one is refused, none. The adapters then stay with the
+     * caller.
+     */
+    List<? extends Tokens> submit(List<SequenceRequest> requests);
 
     /** The events of one sequence, for one reader. */
     interface Tokens {
