@@ -31,10 +31,7 @@ public final class ChatStream {
     private boolean over;
 
     ChatStream(
-            ChatRequest request,
-            int[] promptIds,
-            Tokenizer tokenizer,
-            List<? extends TokenSource.Tokens> sequences) {
+            ChatRequest request, int[] promptIds, Tokenizer tokenizer, List<? extends TokenSource.Tokens> sequences) {
         this.request = request;
         this.promptIds = promptIds;
         this.tokenizer = tokenizer;
