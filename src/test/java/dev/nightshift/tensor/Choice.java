@@ -33,24 +33,69 @@ record Choice(
 
     Choice filtered(int k, float p, float min) {
         return new Choice(
-                logits, temperature, k, p, min, repetition, presence, frequency, seed, counter, biases, history, allowed);
+                logits,
+                temperature,
+                k,
+                p,
+                min,
+                repetition,
+                presence,
+                frequency,
+                seed,
+                counter,
+                biases,
+                history,
+                allowed);
     }
 
     Choice penalised(float newRepetition, float newPresence, float newFrequency, int... newHistory) {
         return new Choice(
-                logits, temperature, topK, topP, minP, newRepetition, newPresence, newFrequency, seed, counter, biases,
-                newHistory, allowed);
+                logits,
+                temperature,
+                topK,
+                topP,
+                minP,
+                newRepetition,
+                newPresence,
+                newFrequency,
+                seed,
+                counter,
+                biases,
+                newHistory,
+                allowed);
     }
 
     Choice biased(Map<Integer, Float> newBiases) {
         return new Choice(
-                logits, temperature, topK, topP, minP, repetition, presence, frequency, seed, counter, newBiases, history,
+                logits,
+                temperature,
+                topK,
+                topP,
+                minP,
+                repetition,
+                presence,
+                frequency,
+                seed,
+                counter,
+                newBiases,
+                history,
                 allowed);
     }
 
     Choice masked(boolean... newAllowed) {
         return new Choice(
-                logits, temperature, topK, topP, minP, repetition, presence, frequency, seed, counter, biases, history,
+                logits,
+                temperature,
+                topK,
+                topP,
+                minP,
+                repetition,
+                presence,
+                frequency,
+                seed,
+                counter,
+                biases,
+                history,
                 newAllowed);
     }
 }

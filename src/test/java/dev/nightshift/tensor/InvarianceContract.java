@@ -24,17 +24,29 @@ interface InvarianceContract extends ContractSubject {
         assertThat(operation.of(x, all)).as(what + " twice").isEqualTo(whole);
         int out = whole.length / rows;
         for (int[] pick : new int[][] {
-            {0}, {rows - 1}, {rows / 2}, {3, 1}, {5, 5, 5}, {7, 2, 9, 0}, {1, 2, 3, 4, 5, 6, 7, 8, 9}, {9, 8, 7, 6, 5, 4, 3, 2, 1, 0}
+            {0},
+            {rows - 1},
+            {rows / 2},
+            {3, 1},
+            {5, 5, 5},
+            {7, 2, 9, 0},
+            {1, 2, 3, 4, 5, 6, 7, 8, 9},
+            {9, 8, 7, 6, 5, 4, 3, 2, 1, 0}
         }) {
             float[] part = operation.of(x, pick);
             for (int i = 0; i < pick.length; i++) {
                 float[] alone = Arrays.copyOfRange(part, i * out, (i + 1) * out);
                 float[] together = Arrays.copyOfRange(whole, pick[i] * out, (pick[i] + 1) * out);
                 if (bitExact()) {
-                    assertThat(alone).as("%s, rows %s", what, Arrays.toString(pick)).isEqualTo(together);
+                    assertThat(alone)
+                            .as("%s, rows %s", what, Arrays.toString(pick))
+                            .isEqualTo(together);
                 } else {
                     // the contract of each operation bounds both; here the same row must at least be meant
-                    assertThat(alone).as(what).usingComparatorWithPrecision(1e-3f).containsExactly(together);
+                    assertThat(alone)
+                            .as(what)
+                            .usingComparatorWithPrecision(1e-3f)
+                            .containsExactly(together);
                 }
             }
         }
@@ -60,12 +72,16 @@ interface InvarianceContract extends ContractSubject {
                 TestWeights.dense(random, DType.F32, 13, in))) {
             int columns = weight.columns();
             Weight prepared = scene.ops().prepare(weight);
-            check(weight.getClass().getSimpleName(), HostTensors.normal(random, 67 * columns, 1), columns, (x, pick) -> {
-                Tensor out = scene.output(pick.length, weight.rows());
-                Tensor rows = scene.f32(picked(x, columns, pick), pick.length, columns);
-                scene.ops().linear(out, rows, prepared, null, null);
-                return scene.floats(out);
-            });
+            check(
+                    weight.getClass().getSimpleName(),
+                    HostTensors.normal(random, 67 * columns, 1),
+                    columns,
+                    (x, pick) -> {
+                        Tensor out = scene.output(pick.length, weight.rows());
+                        Tensor rows = scene.f32(picked(x, columns, pick), pick.length, columns);
+                        scene.ops().linear(out, rows, prepared, null, null);
+                        return scene.floats(out);
+                    });
         }
     }
 
@@ -75,11 +91,14 @@ interface InvarianceContract extends ContractSubject {
         Scene scene = scene();
         int in = 207;
         Weight weight = new Weight.Fused(List.of(
-                TestWeights.nested(random, FourBitCode.NF4, 64, in, 64), TestWeights.dense(random, DType.BF16, 31, in)));
+                TestWeights.nested(random, FourBitCode.NF4, 64, in, 64),
+                TestWeights.dense(random, DType.BF16, 31, in)));
         Weight prepared = scene.ops().prepare(weight);
         TestAdapters adapters = new TestAdapters(2)
                 .slot(TestAdapters.lowRank(random, 8, in, 64, DType.BF16, false), TestAdapters.none())
-                .slot(TestAdapters.lowRank(random, 64, in, 64, DType.F32, true), TestAdapters.replacement(random, in, 31, DType.BF16))
+                .slot(
+                        TestAdapters.lowRank(random, 64, in, 64, DType.F32, true),
+                        TestAdapters.replacement(random, in, 31, DType.BF16))
                 .slot(TestAdapters.none(), TestAdapters.lowRank(random, 1, in, 31, DType.F16, false));
         int rows = 19;
         int[] slots = new int[rows];
@@ -125,7 +144,10 @@ interface InvarianceContract extends ContractSubject {
         AttentionShape shape = new AttentionShape(6, 2, 32, 0, 0.2f);
         int[] lengths = {9, 13, 6};
         AttentionTrial together = new AttentionTrial(scene(), random("beside"), shape, false, 1, lengths);
-        together.step(new AttentionTrial.Chunk(0, 0, 8), new AttentionTrial.Chunk(1, 0, 12), new AttentionTrial.Chunk(2, 0, 5));
+        together.step(
+                new AttentionTrial.Chunk(0, 0, 8),
+                new AttentionTrial.Chunk(1, 0, 12),
+                new AttentionTrial.Chunk(2, 0, 5));
         float[][] batch = together.step(
                 new AttentionTrial.Chunk(0, 8, 9),
                 new AttentionTrial.Chunk(1, 12, 13),

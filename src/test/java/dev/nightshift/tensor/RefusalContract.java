@@ -22,7 +22,8 @@ interface RefusalContract extends ContractSubject {
                 .withMessageContaining("[2, 5]")
                 .withMessageContaining("[2, 3]");
         assertThatIllegalStateException()
-                .isThrownBy(() -> ops.linear(scene.zeros(DType.F32, 2, 3), scene.zeros(DType.F32, 2, 7), weight, null, null))
+                .isThrownBy(() ->
+                        ops.linear(scene.zeros(DType.F32, 2, 3), scene.zeros(DType.F32, 2, 7), weight, null, null))
                 .withMessageContaining("[2, 7]")
                 .withMessageContaining("[2, 4]");
         assertThatIllegalStateException()
@@ -70,8 +71,9 @@ interface RefusalContract extends ContractSubject {
     default void refusesAWeightThatItDidNotPrepare() {
         Scene scene = scene();
         Weight host = TestWeights.dense(random("unprepared"), DType.F32, 3, 4);
-        assertThatIllegalStateException().isThrownBy(() -> scene.ops()
-                .linear(scene.zeros(DType.F32, 2, 3), scene.zeros(DType.F32, 2, 4), host, null, null));
+        assertThatIllegalStateException()
+                .isThrownBy(() -> scene.ops()
+                        .linear(scene.zeros(DType.F32, 2, 3), scene.zeros(DType.F32, 2, 4), host, null, null));
     }
 
     @Test

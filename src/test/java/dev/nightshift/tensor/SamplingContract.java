@@ -23,7 +23,10 @@ interface SamplingContract extends ContractSubject {
     @Test
     default void greedyTakesTheLowestIdOfATie() {
         SamplingTrial trial = sampled(
-                Choice.greedy(1, 3, 2, 3, 3), Choice.greedy(0, 0, 0, 0, 0), Choice.greedy(-5, -4, -3, -2, -1), Choice.greedy(BAN, -9, BAN, BAN, BAN));
+                Choice.greedy(1, 3, 2, 3, 3),
+                Choice.greedy(0, 0, 0, 0, 0),
+                Choice.greedy(-5, -4, -3, -2, -1),
+                Choice.greedy(BAN, -9, BAN, BAN, BAN));
         assertThat(trial.ids).containsExactly(1, 0, 4, 1);
         assertThat(Arrays.copyOf(trial.topIds, 6)).containsExactly(1, 3, 4, 0, 1, 2);
         assertThat(trial.logprobs[3]).isZero();
@@ -72,7 +75,10 @@ interface SamplingContract extends ContractSubject {
     @Test
     default void extremeTemperaturesStayFinite() {
         float[] logits = {1, 2, 30, 29, 2};
-        sampled(Choice.drawn(logits, 1e-30f, 3, 1), Choice.drawn(logits, 1e30f, 3, 1), Choice.drawn(logits, 0.01f, 3, 1))
+        sampled(
+                        Choice.drawn(logits, 1e-30f, 3, 1),
+                        Choice.drawn(logits, 1e30f, 3, 1),
+                        Choice.drawn(logits, 0.01f, 3, 1))
                 .check();
     }
 
@@ -83,14 +89,16 @@ interface SamplingContract extends ContractSubject {
         for (int row = 0; row < 12; row++) {
             int[] history = new int[207];
             for (int id = 0; id < history.length; id++) {
-                history[id] = (random.nextInt(4) == 0 ? 0x8000_0000 : 0) | (random.nextInt(3) == 0 ? random.nextInt(5) : 0);
+                history[id] =
+                        (random.nextInt(4) == 0 ? 0x8000_0000 : 0) | (random.nextInt(3) == 0 ? random.nextInt(5) : 0);
             }
             float[] logits = HostTensors.normal(random, 207, 3);
             Choice choice = row % 2 == 0 ? Choice.greedy(logits) : Choice.drawn(logits, 0.8f, random.nextLong(), row);
             choices.add(
                     row % 3 == 0
                             ? choice
-                            : choice.penalised(0.8f + random.nextFloat(), random.nextFloat(), random.nextFloat() - 0.3f, history));
+                            : choice.penalised(
+                                    0.8f + random.nextFloat(), random.nextFloat(), random.nextFloat() - 0.3f, history));
         }
         new SamplingTrial(scene(), 5, choices).check();
     }
@@ -144,7 +152,8 @@ interface SamplingContract extends ContractSubject {
         int[] history = {3, 0, 0};
         SamplingTrial trial = sampled(
                 Choice.greedy(1, Float.NaN, 3),
-                Choice.drawn(new float[] {Float.NaN, Float.NaN, Float.NaN}, 1, 1, 1).penalised(2, 1, 1, history),
+                Choice.drawn(new float[] {Float.NaN, Float.NaN, Float.NaN}, 1, 1, 1)
+                        .penalised(2, 1, 1, history),
                 Choice.greedy(BAN, BAN, BAN),
                 Choice.greedy(1, 2, 3).biased(Map.of(0, BAN, 1, BAN, 2, BAN)),
                 Choice.greedy(1, 2, 3).masked(false, false, false),
@@ -177,7 +186,8 @@ interface SamplingContract extends ContractSubject {
         Collections.reverse(others);
         others.replaceAll(choice -> others.indexOf(choice) % 2 == 0
                 ? choice
-                : Choice.drawn(HostTensors.normal(random, 207, 9), 0.3f, random.nextLong(), 0).filtered(3, 0.5f, 0));
+                : Choice.drawn(HostTensors.normal(random, 207, 9), 0.3f, random.nextLong(), 0)
+                        .filtered(3, 0.5f, 0));
         int[] beside = new SamplingTrial(scene(), 1, others).ids;
         for (int i = 0; i < 20; i += 2) {
             assertThat(beside[i]).isEqualTo(together[19 - i]);

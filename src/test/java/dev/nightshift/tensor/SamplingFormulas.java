@@ -41,7 +41,10 @@ final class SamplingFormulas {
     }
 
     static double logSumExp(double[] logits) {
-        double max = IntStream.range(0, logits.length).mapToDouble(i -> logits[i]).max().orElseThrow();
+        double max = IntStream.range(0, logits.length)
+                .mapToDouble(i -> logits[i])
+                .max()
+                .orElseThrow();
         return max
                 + Math.log(IntStream.range(0, logits.length)
                         .mapToDouble(i -> Math.exp(logits[i] - max))
@@ -67,7 +70,8 @@ final class SamplingFormulas {
         Set<Integer> union = new TreeSet<>();
         for (double slack : new double[] {0, -SLACK, SLACK}) {
             Set<Integer> kept = kept(choice, logits, slack);
-            double max = ranked(logits).stream().mapToDouble(id -> logits[id]).max().orElseThrow();
+            double max =
+                    ranked(logits).stream().mapToDouble(id -> logits[id]).max().orElseThrow();
             double total = kept.stream()
                     .mapToDouble(id -> Math.exp((logits[id] - max) / choice.temperature()))
                     .sum();

@@ -59,9 +59,7 @@ final class SamplingTrial {
                 .filter(choice -> choice.history() != null)
                 .flatMapToInt(choice -> Arrays.stream(choice.history()))
                 .toArray();
-        return all.length == 0
-                ? scene.i32(new int[vocab], 1, vocab)
-                : scene.i32(all, all.length / vocab, vocab);
+        return all.length == 0 ? scene.i32(new int[vocab], 1, vocab) : scene.i32(all, all.length / vocab, vocab);
     }
 
     private SamplingRows rows(Scene scene, int vocab, Tensor history) {
@@ -99,8 +97,10 @@ final class SamplingTrial {
                 column(scene, Choice::repetition),
                 column(scene, Choice::presence),
                 column(scene, Choice::frequency),
-                scene.put(HostTensors.i64(choices.stream().mapToLong(Choice::seed).toArray(), rows)),
-                scene.put(HostTensors.i64(choices.stream().mapToLong(Choice::counter).toArray(), rows)),
+                scene.put(
+                        HostTensors.i64(choices.stream().mapToLong(Choice::seed).toArray(), rows)),
+                scene.put(HostTensors.i64(
+                        choices.stream().mapToLong(Choice::counter).toArray(), rows)),
                 scene.i32(biasIds, rows, biasMax),
                 scene.f32(biases, rows, biasMax),
                 scene.i32(historySlots, rows),
@@ -126,7 +126,9 @@ final class SamplingTrial {
         int histories = 0;
         for (int row = 0; row < choices.size(); row++) {
             Choice choice = choices.get(row);
-            assertThat(SamplingFormulas.acceptable(choice)).as("row %d: %s", row, choice).contains(ids[row]);
+            assertThat(SamplingFormulas.acceptable(choice))
+                    .as("row %d: %s", row, choice)
+                    .contains(ids[row]);
             double[] logits = SamplingFormulas.adjusted(choice);
             double norm = SamplingFormulas.logSumExp(logits);
             assertLogprob("row " + row, logprobs[row], logits[ids[row]] - norm);
@@ -149,7 +151,10 @@ final class SamplingTrial {
             // an id may differ only from one whose logit is the same within rounding
             assertLogprob(what, (float) (logits[id] - norm), logits[ranked.get(i)] - norm);
         }
-        assertThat(Arrays.stream(topIds, row * topMax, (row + 1) * topMax).distinct().count()).isEqualTo(topMax);
+        assertThat(Arrays.stream(topIds, row * topMax, (row + 1) * topMax)
+                        .distinct()
+                        .count())
+                .isEqualTo(topMax);
     }
 
     static void assertLogprob(String what, float actual, double wanted) {

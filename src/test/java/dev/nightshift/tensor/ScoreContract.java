@@ -22,7 +22,10 @@ interface ScoreContract extends ContractSubject {
     private TokenScores scored(Scene scene, int[] ids, int topMax, float[] logits) {
         int rows = ids.length;
         TokenScores out = new TokenScores(
-                scene.i32(ids, rows), scene.output(rows), scene.zeros(DType.I32, rows, topMax), scene.output(rows, topMax));
+                scene.i32(ids, rows),
+                scene.output(rows),
+                scene.zeros(DType.I32, rows, topMax),
+                scene.output(rows, topMax));
         scene.ops().score(out, scene.f32(logits, rows, logits.length / rows));
         return out;
     }
@@ -56,7 +59,8 @@ interface ScoreContract extends ContractSubject {
     default void topListsPutLowerIdsFirstOnATie() {
         Scene scene = scene();
         float none = Float.NEGATIVE_INFINITY;
-        TokenScores out = scored(scene, new int[] {4, 1, -1}, 4, new float[] {1, 2, 2, 1, 2, none, none, 0, none, none, 0, 0, 0, 0, 0});
+        TokenScores out = scored(
+                scene, new int[] {4, 1, -1}, 4, new float[] {1, 2, 2, 1, 2, none, none, 0, none, none, 0, 0, 0, 0, 0});
         assertThat(scene.ints(out.topIds())).containsExactly(1, 2, 4, 0, 2, 0, 1, 3, 0, 1, 2, 3);
         float[] logprobs = scene.floats(out.logprobs());
         SamplingTrial.assertLogprob("tie", logprobs[0], -Math.log(3 + 2 * Math.exp(-1)));

@@ -8,7 +8,15 @@ import org.junit.jupiter.api.BeforeEach;
  * What every backend must compute, held against plain loops in double ({@link ScalarFormulas} and its neighbours). A backend's
  * test extends this class. Data is fresh each run; {@code -Dnightshift.test.seed=N} repeats a run.
  */
-public abstract class TensorOpsContract implements LinearContract, AdapterContract, RowOpsContract, AttentionContract, SamplingContract, ScoreContract, InvarianceContract, RefusalContract {
+public abstract class TensorOpsContract
+        implements LinearContract,
+                AdapterContract,
+                RowOpsContract,
+                AttentionContract,
+                SamplingContract,
+                ScoreContract,
+                InvarianceContract,
+                RefusalContract {
     private static final long SEED = Long.getLong("nightshift.test.seed", System.nanoTime());
 
     static {
