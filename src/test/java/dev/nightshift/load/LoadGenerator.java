@@ -22,9 +22,9 @@ public final class LoadGenerator {
     private static final ObjectMapper JSON = new ObjectMapper();
 
     /** Ids drawn for prompts: any tokenizer we serve has these, and they are ordinary tokens in all of them. */
-    private static final int FIRST_ID = 300;
+    private static final int FIRST_ID = 500;
 
-    private static final int IDS = 4000;
+    private static final int IDS = 3000;
 
     private LoadGenerator() {}
 
