@@ -173,16 +173,10 @@ class ClientsTest {
                 "grpc.health.v1.Health/Check");
         succeed(health);
         assertThat(health.output()).contains("SERVING");
-        Ran stream = run(
-                Map.of(),
-                grpcurl,
-                "-plaintext",
-                "-d",
-                """
+        Ran stream =
+                run(Map.of(), grpcurl, "-plaintext", "-d", """
                 {"prompt": {"chat": {"messages": [{"role": "user", "content": [{"text": "What is the capital of France?"}]}]}},
-                 "sampling": {"temperature": 0}, "max_tokens": 16}""",
-                address,
-                "nightshift.v1.ChatService/CompleteStream");
+                 "sampling": {"temperature": 0}, "max_tokens": 16}""", address, "nightshift.v1.ChatService/CompleteStream");
         succeed(stream);
         assertThat(stream.output()).contains("\"started\"", "\"delta\"", "\"choiceFinished\"", "\"completed\"");
     }

@@ -45,9 +45,13 @@ class ShutdownTest {
                     }
                 }
             }
-            assertThat(readyDuringDrain).as("status of /health/ready after SIGTERM").isEqualTo(503);
+            assertThat(readyDuringDrain)
+                    .as("status of /health/ready after SIGTERM")
+                    .isEqualTo(503);
             assertThat(last).as("the running stream's last line").isEqualTo("data: [DONE]");
-            assertThat(server.awaitExit(Duration.ofSeconds(35))).as(server.logText()).isZero();
+            assertThat(server.awaitExit(Duration.ofSeconds(35)))
+                    .as(server.logText())
+                    .isZero();
         }
     }
 
@@ -58,10 +62,8 @@ class ShutdownTest {
     }
 
     private static HttpRequest streamed(URI url) {
-        String body =
-                """
-                {"model": "nightshift-tiny", "prompt": "Once upon a time", "max_tokens": %d, "ignore_eos": true, "stream": true}"""
-                        .formatted(TOKENS);
+        String body = """
+                {"model": "nightshift-tiny", "prompt": "Once upon a time", "max_tokens": %d, "ignore_eos": true, "stream": true}""".formatted(TOKENS);
         return HttpRequest.newBuilder(url.resolve("/v1/completions"))
                 .header("Content-Type", "application/json")
                 .POST(HttpRequest.BodyPublishers.ofString(body))
