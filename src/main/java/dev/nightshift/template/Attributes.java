@@ -130,8 +130,7 @@ final class Attributes {
     }
 
     private static Undefined unsafe(Value target, String name) {
-        return new Undefined(
-                "access to attribute '" + name + "' of '" + Types.name(target) + "' object is unsafe.");
+        return new Undefined("access to attribute '" + name + "' of '" + Types.name(target) + "' object is unsafe.");
     }
 
     private Value dictMethod(Dict dict, String name) {
@@ -281,7 +280,8 @@ final class Attributes {
         if (path instanceof Text text) {
             Value value = start;
             for (String part : text.string().split("\\.", -1)) {
-                boolean digits = !part.isEmpty() && part.length() < 10 && part.chars().allMatch(c -> c >= '0' && c <= '9');
+                boolean digits =
+                        !part.isEmpty() && part.length() < 10 && part.chars().allMatch(c -> c >= '0' && c <= '9');
                 value = orElse(item(value, digits ? Int.of(Long.parseLong(part)) : Text.trusted(part)), fallback);
             }
             return value;

@@ -94,13 +94,12 @@ final class BraceFormat {
         }
         Value value = lookup(text.slice(from, nameEnd));
         Text spec = at < to ? format(text.slice(at + 1, to).asPlain(), nesting - 1, false) : Text.EMPTY;
-        Value converted =
-                switch (conversion) {
-                    case 0 -> value;
-                    case 's' -> evaluator.str(value);
-                    case 'r', 'a' -> PythonText.repr(evaluator.budget(), value);
-                    default -> throw new TemplateFailure("Unknown conversion specifier '" + conversion + "'");
-                };
+        Value converted = switch (conversion) {
+            case 0 -> value;
+            case 's' -> evaluator.str(value);
+            case 'r', 'a' -> PythonText.repr(evaluator.budget(), value);
+            default -> throw new TemplateFailure("Unknown conversion specifier '" + conversion + "'");
+        };
         return NumberFormat.format(evaluator.budget(), converted, spec);
     }
 
@@ -118,7 +117,9 @@ final class BraceFormat {
                 while (next < string.length() && string.charAt(next) != '.' && string.charAt(next) != '[') {
                     next++;
                 }
-                value = evaluator.attributes().attribute(value, name.slice(at + 1, next).asPlain());
+                value = evaluator
+                        .attributes()
+                        .attribute(value, name.slice(at + 1, next).asPlain());
                 at = next;
             } else if (string.charAt(at) == '[') {
                 next = string.indexOf(']', at);

@@ -54,8 +54,7 @@ public final class ChatTemplate {
                     Clock.systemDefaultZone(),
                     TemplateLimits.DEFAULT);
         } catch (TemplateFailure failure) {
-            throw new ServingException(
-                    ErrorCode.INVALID_REQUEST, "chat template: " + failure.getMessage(), failure);
+            throw new ServingException(ErrorCode.INVALID_REQUEST, "chat template: " + failure.getMessage(), failure);
         }
     }
 
@@ -95,7 +94,8 @@ public final class ChatTemplate {
 
     private RenderedPrompt render(ChatPrompt prompt, Evaluator evaluator) {
         if (prompt.messages().isEmpty()) {
-            throw new ServingException(ErrorCode.INVALID_REQUEST, "messages is empty: a chat needs at least one message");
+            throw new ServingException(
+                    ErrorCode.INVALID_REQUEST, "messages is empty: a chat needs at least one message");
         }
         if (prompt.continueFinalMessage() && prompt.addGenerationPrompt()) {
             throw new ServingException(

@@ -70,7 +70,8 @@ final class ExpressionParser {
             return items.getFirst();
         }
         if (items.isEmpty() && !parentheses) {
-            throw tokens.fail("expected an expression, found " + tokens.current().shown());
+            throw tokens.fail(
+                    "expected an expression, found " + tokens.current().shown());
         }
         return new Expr.ListLiteral(true, items);
     }
@@ -217,7 +218,8 @@ final class ExpressionParser {
                 yield new Expr.Const(Text.trusted(joined.toString()));
             }
             case INTEGER -> integer(tokens.next().text());
-            case FLOAT -> new Expr.Const(new Real(Double.parseDouble(tokens.next().text())));
+            case FLOAT ->
+                new Expr.Const(new Real(Double.parseDouble(tokens.next().text())));
             case OPERATOR -> bracketed(token);
             case DATA, VARIABLE_BEGIN, VARIABLE_END, BLOCK_BEGIN, BLOCK_END, END ->
                 throw tokens.fail("unexpected " + token.shown());

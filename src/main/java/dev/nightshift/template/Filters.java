@@ -96,7 +96,9 @@ final class Filters {
 
     private static Value attr(Evaluator e, Value value, Arguments arguments) {
         Value name = arguments.bindRequired("attr", 1, "name")[0];
-        if (value instanceof Value.Dict dict && name instanceof Text key && dict.entries().containsKey(key)) {
+        if (value instanceof Value.Dict dict
+                && name instanceof Text key
+                && dict.entries().containsKey(key)) {
             // a dictionary's keys are no attributes; its methods are
             Value without = new Value.Dict(Map.of(), 1);
             return e.attributes().attribute(without, key) instanceof Undefined missing
@@ -115,7 +117,8 @@ final class Filters {
 
     private static Value defaulted(Evaluator e, Value value, Arguments arguments) {
         Value[] bound = arguments.bind("default", "default_value", "boolean");
-        boolean replaced = value instanceof Undefined || flag(e, bound[1]) && !e.operators().truth(value);
+        boolean replaced = value instanceof Undefined
+                || flag(e, bound[1]) && !e.operators().truth(value);
         return !replaced ? value : bound[0] == null ? Text.EMPTY : bound[0];
     }
 
@@ -136,7 +139,8 @@ final class Filters {
             indention = text;
         } else {
             int width = intArgument(bound[0], 4, "a width");
-            indention = new TextBuilder(e.budget()).repeat(Text.trusted(" "), width).toText();
+            indention =
+                    new TextBuilder(e.budget()).repeat(Text.trusted(" "), width).toText();
         }
         Text text = TextMethods.text(value, "indent");
         return TextEdits.indent(e.budget(), text, indention, flag(e, bound[1]), flag(e, bound[2]));
@@ -222,13 +226,12 @@ final class Filters {
             Operators.requireDefined(value);
             throw new TemplateFailure("type " + Types.name(value) + " doesn't define __round__ method");
         }
-        RoundingMode mode =
-                switch (method) {
-                    case "common" -> null;
-                    case "ceil" -> RoundingMode.CEILING;
-                    case "floor" -> RoundingMode.FLOOR;
-                    default -> throw new TemplateFailure("method must be common, ceil or floor");
-                };
+        RoundingMode mode = switch (method) {
+            case "common" -> null;
+            case "ceil" -> RoundingMode.CEILING;
+            case "floor" -> RoundingMode.FLOOR;
+            default -> throw new TemplateFailure("method must be common, ceil or floor");
+        };
         if (mode == null) {
             return NumberFormat.rounded(value, precision);
         }
@@ -244,7 +247,8 @@ final class Filters {
             indent = text;
         } else if (bound[1] != null && bound[1] != None.NONE) {
             int width = Numbers.index(bound[1], "an indent");
-            indent = new TextBuilder(e.budget()).repeat(Text.trusted(" "), width).toText();
+            indent =
+                    new TextBuilder(e.budget()).repeat(Text.trusted(" "), width).toText();
         }
         Text item = Text.trusted(indent == null ? ", " : ",");
         Text key = Text.trusted(": ");
@@ -288,7 +292,9 @@ final class Filters {
             int codePoint = string.codePointAt(at);
             int next = at + Character.charCount(codePoint);
             boolean kept = codePoint < 128
-                    && (Character.isLetterOrDigit(codePoint) || "_.-~".indexOf(codePoint) >= 0 || safe.indexOf(codePoint) >= 0);
+                    && (Character.isLetterOrDigit(codePoint)
+                            || "_.-~".indexOf(codePoint) >= 0
+                            || safe.indexOf(codePoint) >= 0);
             if (kept) {
                 out.append((char) codePoint, text.flagsAt(at));
             } else if (codePoint == ' ' && safe.isEmpty()) {

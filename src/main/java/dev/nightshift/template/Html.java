@@ -18,15 +18,14 @@ final class Html {
         TextBuilder out = new TextBuilder(budget);
         int done = 0;
         for (int i = 0; i < text.length(); i++) {
-            String entity =
-                    switch (text.string().charAt(i)) {
-                        case '&' -> "&amp;";
-                        case '<' -> "&lt;";
-                        case '>' -> "&gt;";
-                        case '\'' -> "&#39;";
-                        case '"' -> "&#34;";
-                        default -> null;
-                    };
+            String entity = switch (text.string().charAt(i)) {
+                case '&' -> "&amp;";
+                case '<' -> "&lt;";
+                case '>' -> "&gt;";
+                case '\'' -> "&#39;";
+                case '"' -> "&#34;";
+                default -> null;
+            };
             if (entity != null) {
                 out.append(text, done, i).append(entity, text.flagsAt(i));
                 done = i + 1;

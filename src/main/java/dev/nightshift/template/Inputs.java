@@ -40,13 +40,16 @@ final class Inputs {
             case Float number -> new Real(number.doubleValue());
             case Map<?, ?> map -> dict(map);
             case List<?> list -> list(list);
-            default -> throw new IllegalStateException("no JSON value: " + json.getClass().getName());
+            default ->
+                throw new IllegalStateException(
+                        "no JSON value: " + json.getClass().getName());
         };
     }
 
     private void enter() {
         if (++depth > budget.limits().nesting()) {
-            throw new TemplateFailure("values nested deeper than " + budget.limits().nesting() + " levels");
+            throw new TemplateFailure(
+                    "values nested deeper than " + budget.limits().nesting() + " levels");
         }
     }
 

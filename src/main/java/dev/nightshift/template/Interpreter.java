@@ -197,8 +197,8 @@ final class Interpreter {
             case TupleTarget tuple -> {
                 List<Value> parts = evaluator.operators().items(value);
                 if (parts.size() != tuple.targets().size()) {
-                    throw new TemplateFailure(
-                            "cannot unpack " + parts.size() + " values into " + tuple.targets().size());
+                    throw new TemplateFailure("cannot unpack " + parts.size() + " values into "
+                            + tuple.targets().size());
                 }
                 for (int i = 0; i < parts.size(); i++) {
                     assign(tuple.targets().get(i), parts.get(i), scope);
@@ -263,8 +263,7 @@ final class Interpreter {
             int from = Math.min(parameters.size(), positional.size());
             scope.set("varargs", Items.tuple(budget, positional.subList(from, positional.size())));
         } else if (positional.size() > parameters.size()) {
-            throw new TemplateFailure(
-                    "macro '" + name + "' takes not more than " + parameters.size() + " argument(s)");
+            throw new TemplateFailure("macro '" + name + "' takes not more than " + parameters.size() + " argument(s)");
         }
         for (int i : absent) {
             if (i >= withoutDefault) {

@@ -90,8 +90,7 @@ final class JsonWriter {
             case Bool bool -> Text.trusted(bool.value() ? "true" : "false");
             case Int number -> Text.trusted(number.value().toString());
             case Real number -> Text.trusted(real(number.value()));
-            default ->
-                throw new TemplateFailure("keys must be str, int, float, bool or None, not " + Types.name(key));
+            default -> throw new TemplateFailure("keys must be str, int, float, bool or None, not " + Types.name(key));
         };
     }
 

@@ -21,8 +21,8 @@ final class Lexer {
     private static final Pattern RAW_BEGIN = Pattern.compile("\\{%([-+]?)\\s*raw\\s*(-?)%}");
     private static final Pattern RAW_END = Pattern.compile("\\{%([-+]?)\\s*endraw\\s*([-+]?)%}");
     private static final String[] OPERATORS = {
-        "//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[", "]", "(", ")", "{", "}", ">", "<", "=", ".",
-        ":", "|", ",", ";"
+        "//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[", "]", "(", ")", "{", "}", ">", "<", "=",
+        ".", ":", "|", ",", ";"
     };
 
     private final String source;
@@ -227,13 +227,12 @@ final class Lexer {
             throw TemplateFailure.syntax(lineAt(position), "not a number");
         }
         String digits = whole.group().replace("_", "");
-        int radix =
-                switch (digits.length() > 1 ? Character.toLowerCase(digits.charAt(1)) : ' ') {
-                    case 'x' -> 16;
-                    case 'o' -> 8;
-                    case 'b' -> 2;
-                    default -> 10;
-                };
+        int radix = switch (digits.length() > 1 ? Character.toLowerCase(digits.charAt(1)) : ' ') {
+            case 'x' -> 16;
+            case 'o' -> 8;
+            case 'b' -> 2;
+            default -> 10;
+        };
         BigInteger value = new BigInteger(radix == 10 ? digits : digits.substring(2), radix);
         add(Token.Kind.INTEGER, value.toString());
         position = whole.end();

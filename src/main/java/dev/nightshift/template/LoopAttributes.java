@@ -31,7 +31,9 @@ final class LoopAttributes {
                     if (arguments.positional().isEmpty()) {
                         throw new TemplateFailure("no items for cycling given");
                     }
-                    return arguments.positional().get(loop.index0 % arguments.positional().size());
+                    return arguments
+                            .positional()
+                            .get(loop.index0 % arguments.positional().size());
                 });
             case "changed" ->
                 new Function(name, arguments -> {

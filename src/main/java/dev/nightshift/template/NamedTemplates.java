@@ -42,8 +42,7 @@ public final class NamedTemplates {
             if (in == null) {
                 throw new IllegalStateException("the resource " + file + " is missing");
             }
-            TEMPLATES.put(
-                    name, new NamedTemplate(name, new String(in.readAllBytes(), StandardCharsets.UTF_8), stops));
+            TEMPLATES.put(name, new NamedTemplate(name, new String(in.readAllBytes(), StandardCharsets.UTF_8), stops));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -149,16 +149,15 @@ final class NumberFormat {
 
     private static String whole(BigInteger value, Spec spec) {
         BigInteger size = value.abs();
-        String digits =
-                switch (spec.type()) {
-                    case 0, 'd', 'n' -> size.toString();
-                    case 'b' -> (spec.alternate() ? "0b" : "") + size.toString(2);
-                    case 'o' -> (spec.alternate() ? "0o" : "") + size.toString(8);
-                    case 'x' -> (spec.alternate() ? "0x" : "") + size.toString(16);
-                    case 'X' -> (spec.alternate() ? "0X" : "") + size.toString(16).toUpperCase(Locale.ROOT);
-                    case 'c' -> character(value);
-                    default -> throw unknown(spec.type(), "int");
-                };
+        String digits = switch (spec.type()) {
+            case 0, 'd', 'n' -> size.toString();
+            case 'b' -> (spec.alternate() ? "0b" : "") + size.toString(2);
+            case 'o' -> (spec.alternate() ? "0o" : "") + size.toString(8);
+            case 'x' -> (spec.alternate() ? "0x" : "") + size.toString(16);
+            case 'X' -> (spec.alternate() ? "0X" : "") + size.toString(16).toUpperCase(Locale.ROOT);
+            case 'c' -> character(value);
+            default -> throw unknown(spec.type(), "int");
+        };
         return signed(value.signum() < 0, spec.sign(), digits);
     }
 
@@ -177,17 +176,16 @@ final class NumberFormat {
         boolean negative = value < 0 || value == 0 && 1 / value < 0;
         double size = Math.abs(value);
         int precision = spec.precision() < 0 ? 6 : spec.precision();
-        String digits =
-                switch (spec.type()) {
-                    case 0 -> spec.precision() < 0 ? PythonText.real(size) : general(size, precision, spec, true);
-                    case 'f', 'F' -> fixed(size, precision, spec.alternate());
-                    case 'e' -> scientific(size, precision, spec.alternate());
-                    case 'E' -> scientific(size, precision, spec.alternate()).toUpperCase(Locale.ROOT);
-                    case 'g', 'n' -> general(size, precision, spec, false);
-                    case 'G' -> general(size, precision, spec, false).toUpperCase(Locale.ROOT);
-                    case '%' -> fixed(size * 100, precision, spec.alternate()) + "%";
-                    default -> throw unknown(spec.type(), "float");
-                };
+        String digits = switch (spec.type()) {
+            case 0 -> spec.precision() < 0 ? PythonText.real(size) : general(size, precision, spec, true);
+            case 'f', 'F' -> fixed(size, precision, spec.alternate());
+            case 'e' -> scientific(size, precision, spec.alternate());
+            case 'E' -> scientific(size, precision, spec.alternate()).toUpperCase(Locale.ROOT);
+            case 'g', 'n' -> general(size, precision, spec, false);
+            case 'G' -> general(size, precision, spec, false).toUpperCase(Locale.ROOT);
+            case '%' -> fixed(size * 100, precision, spec.alternate()) + "%";
+            default -> throw unknown(spec.type(), "float");
+        };
         return signed(negative, spec.sign(), digits);
     }
 
@@ -234,7 +232,9 @@ final class NumberFormat {
         int fixedBelow = point ? precision - 1 : precision;
         if (exponent < -4 || exponent >= Math.max(fixedBelow, 1)) {
             String digits = scientific(value, precision - 1, alternate);
-            return alternate ? digits : stripped(digits.substring(0, digits.indexOf('e'))) + digits.substring(digits.indexOf('e'));
+            return alternate
+                    ? digits
+                    : stripped(digits.substring(0, digits.indexOf('e'))) + digits.substring(digits.indexOf('e'));
         }
         String digits = fixed(value, Math.max(precision - 1 - exponent, 0), alternate);
         digits = alternate ? digits : stripped(digits);
@@ -276,7 +276,9 @@ final class NumberFormat {
         Align align = spec.align() == null ? Align.RIGHT : spec.align();
         if (align == Align.AFTER_SIGN) {
             int sign = digits.isEmpty() || "+- ".indexOf(digits.charAt(0)) < 0 ? 0 : 1;
-            if (digits.startsWith("0x", sign) || digits.startsWith("0X", sign) || digits.startsWith("0b", sign)
+            if (digits.startsWith("0x", sign)
+                    || digits.startsWith("0X", sign)
+                    || digits.startsWith("0b", sign)
                     || digits.startsWith("0o", sign)) {
                 sign += 2;
             }

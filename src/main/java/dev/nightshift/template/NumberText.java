@@ -30,8 +30,13 @@ final class NumberText {
         } else if (base == 0) {
             radix = 10;
         }
-        if (radix < 2 || radix > 36 || digits.isEmpty() || digits.startsWith("_") || digits.endsWith("_")
-                || digits.contains("__") || "+-".indexOf(digits.charAt(0)) >= 0) {
+        if (radix < 2
+                || radix > 36
+                || digits.isEmpty()
+                || digits.startsWith("_")
+                || digits.endsWith("_")
+                || digits.contains("__")
+                || "+-".indexOf(digits.charAt(0)) >= 0) {
             return null;
         }
         try {

@@ -114,7 +114,9 @@ final class Numbers {
     }
 
     static Value negate(Value value) {
-        return value instanceof Real number ? new Real(-number.value()) : of(whole(value).negate());
+        return value instanceof Real number
+                ? new Real(-number.value())
+                : of(whole(value).negate());
     }
 
     static Value apply(BinaryOperator operator, Value left, Value right) {

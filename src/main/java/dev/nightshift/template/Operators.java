@@ -70,30 +70,29 @@ final class Operators {
 
     /** All items; a stream is used up. The list must not be changed. */
     List<Value> items(Value value) {
-        List<Value> items =
-                switch (value) {
-                    case Undefined _ -> List.of();
-                    case Text text -> characters(text);
-                    case Items list -> list.list();
-                    case Dict dict -> new ArrayList<>(dict.entries().keySet());
-                    case View view -> viewItems(view);
-                    case Range range -> {
-                        budget.items(range.size());
-                        List<Value> numbers = new ArrayList<>(range.size());
-                        for (int i = 0; i < range.size(); i++) {
-                            numbers.add(range.at(i));
-                        }
-                        yield numbers;
-                    }
-                    case Stream stream -> {
-                        List<Value> rest = new ArrayList<>();
-                        stream.rest().forEachRemaining(rest::add);
-                        yield rest;
-                    }
-                    case Loop loop -> loop.items;
-                    case None _, Bool _, Int _, Real _, Namespace _, Function _, Cycler _ ->
-                        throw new TemplateFailure("'" + Types.name(value) + "' object is not iterable");
-                };
+        List<Value> items = switch (value) {
+            case Undefined _ -> List.of();
+            case Text text -> characters(text);
+            case Items list -> list.list();
+            case Dict dict -> new ArrayList<>(dict.entries().keySet());
+            case View view -> viewItems(view);
+            case Range range -> {
+                budget.items(range.size());
+                List<Value> numbers = new ArrayList<>(range.size());
+                for (int i = 0; i < range.size(); i++) {
+                    numbers.add(range.at(i));
+                }
+                yield numbers;
+            }
+            case Stream stream -> {
+                List<Value> rest = new ArrayList<>();
+                stream.rest().forEachRemaining(rest::add);
+                yield rest;
+            }
+            case Loop loop -> loop.items;
+            case None _, Bool _, Int _, Real _, Namespace _, Function _, Cycler _ ->
+                throw new TemplateFailure("'" + Types.name(value) + "' object is not iterable");
+        };
         budget.items(items.size());
         return items;
     }
@@ -180,8 +179,7 @@ final class Operators {
         }
         requireDefined(left);
         requireDefined(right);
-        throw new TemplateFailure(
-                "cannot order '" + Types.name(left) + "' and '" + Types.name(right) + "' by size");
+        throw new TemplateFailure("cannot order '" + Types.name(left) + "' and '" + Types.name(right) + "' by size");
     }
 
     /** By code points, not UTF-16 units. */
@@ -204,8 +202,7 @@ final class Operators {
         switch (container) {
             case Text text -> {
                 if (!(item instanceof Text part)) {
-                    throw new TemplateFailure(
-                            "'in <string>' requires string as left operand, not " + Types.name(item));
+                    throw new TemplateFailure("'in <string>' requires string as left operand, not " + Types.name(item));
                 }
                 budget.scan(text.length());
                 return text.string().contains(part.string());
@@ -213,7 +210,8 @@ final class Operators {
             case Dict dict -> {
                 return dict.entries().containsKey(key(item));
             }
-            case View view when view.kind() == View.Kind.KEYS -> {
+            case View view
+            when view.kind() == View.Kind.KEYS -> {
                 return view.dict().entries().containsKey(key(item));
             }
             case Range range -> {
@@ -310,8 +308,9 @@ final class Operators {
         }
         requireDefined(left);
         requireDefined(right);
-        throw new TemplateFailure("unsupported operand types for " + operator.name().toLowerCase(java.util.Locale.ROOT)
-                + ": '" + Types.name(left) + "' and '" + Types.name(right) + "'");
+        throw new TemplateFailure(
+                "unsupported operand types for " + operator.name().toLowerCase(java.util.Locale.ROOT) + ": '"
+                        + Types.name(left) + "' and '" + Types.name(right) + "'");
     }
 
     private Text addText(Text left, Text right) {
@@ -323,7 +322,9 @@ final class Operators {
         if (right.isEmpty()) {
             return left;
         }
-        return left.isEmpty() ? right : new TextBuilder(budget).append(left).append(right).toText();
+        return left.isEmpty()
+                ? right
+                : new TextBuilder(budget).append(left).append(right).toText();
     }
 
     private Value repeat(Value value, int times) {

@@ -131,7 +131,8 @@ final class PercentFormat {
                 if (number == null) {
                     throw new TemplateFailure("%c requires int or char");
                 }
-                yield Text.untrusted(NumberFormat.character(number)); // any character can be made from a number of the request
+                yield Text.untrusted(
+                        NumberFormat.character(number)); // any character can be made from a number of the request
             }
             case 'd', 'i', 'u', 'x', 'X', 'o' -> whole(type, value, flags, precision);
             case 'e', 'E', 'f', 'F', 'g', 'G' -> real(type, value, flags, precision);
@@ -157,13 +158,12 @@ final class PercentFormat {
         }
         BigInteger size = number.abs();
         boolean alternate = flags.indexOf('#') >= 0;
-        String digits =
-                switch (type) {
-                    case 'x' -> size.toString(16);
-                    case 'X' -> size.toString(16).toUpperCase(Locale.ROOT);
-                    case 'o' -> size.toString(8);
-                    default -> size.toString();
-                };
+        String digits = switch (type) {
+            case 'x' -> size.toString(16);
+            case 'X' -> size.toString(16).toUpperCase(Locale.ROOT);
+            case 'o' -> size.toString(8);
+            default -> size.toString();
+        };
         digits = "0".repeat(Math.max(0, precision - digits.length())) + digits;
         String prefix = alternate && "xXo".indexOf(type) >= 0 ? "0" + type : "";
         return Text.trusted(sign(number.signum() < 0, flags) + prefix + digits);
@@ -182,12 +182,11 @@ final class PercentFormat {
         double size = Math.abs(number);
         int digitCount = precision < 0 ? 6 : precision;
         boolean alternate = flags.indexOf('#') >= 0;
-        String digits =
-                switch (Character.toLowerCase(type)) {
-                    case 'e' -> NumberFormat.scientific(size, digitCount, alternate);
-                    case 'f' -> NumberFormat.fixed(size, digitCount, alternate);
-                    default -> NumberFormat.general(size, digitCount, alternate, false);
-                };
+        String digits = switch (Character.toLowerCase(type)) {
+            case 'e' -> NumberFormat.scientific(size, digitCount, alternate);
+            case 'f' -> NumberFormat.fixed(size, digitCount, alternate);
+            default -> NumberFormat.general(size, digitCount, alternate, false);
+        };
         boolean negative = number < 0 || number == 0 && 1 / number < 0;
         return Text.trusted(
                 sign(negative, flags) + (Character.isUpperCase(type) ? digits.toUpperCase(Locale.ROOT) : digits));
@@ -199,10 +198,16 @@ final class PercentFormat {
             return text;
         }
         if (flags.indexOf('-') >= 0) {
-            return new TextBuilder(budget).append(text).repeat(Text.trusted(" "), missing).toText();
+            return new TextBuilder(budget)
+                    .append(text)
+                    .repeat(Text.trusted(" "), missing)
+                    .toText();
         }
         if (flags.indexOf('0') < 0 || "srac".indexOf(type) >= 0) {
-            return new TextBuilder(budget).repeat(Text.trusted(" "), missing).append(text).toText();
+            return new TextBuilder(budget)
+                    .repeat(Text.trusted(" "), missing)
+                    .append(text)
+                    .toText();
         }
         String string = text.string();
         int start = "+- ".indexOf(string.charAt(0)) >= 0 ? 1 : 0;

@@ -155,9 +155,7 @@ final class PythonText {
                 if (codePoint < 0x100) {
                     yield String.format("\\x%02x", codePoint);
                 }
-                yield codePoint < 0x10000
-                        ? String.format("\\u%04x", codePoint)
-                        : String.format("\\U%08x", codePoint);
+                yield codePoint < 0x10000 ? String.format("\\u%04x", codePoint) : String.format("\\U%08x", codePoint);
             }
         };
     }

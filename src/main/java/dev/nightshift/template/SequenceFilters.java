@@ -164,7 +164,8 @@ final class SequenceFilters {
         } else if (arguments.positional().isEmpty()) {
             throw new TemplateFailure("map requires a filter argument");
         } else {
-            String name = TextMethods.text(arguments.positional().getFirst(), "map").string();
+            String name =
+                    TextMethods.text(arguments.positional().getFirst(), "map").string();
             Arguments rest = arguments.rest();
             change = item -> e.filter(name, item, rest);
         }
@@ -172,8 +173,7 @@ final class SequenceFilters {
         return new Stream(items.stream().map(change).iterator());
     }
 
-    private static Value select(
-            Evaluator e, Value value, Arguments arguments, boolean wanted, boolean byAttribute) {
+    private static Value select(Evaluator e, Value value, Arguments arguments, boolean wanted, boolean byAttribute) {
         if (!e.operators().truth(value)) {
             return stream(List.of());
         }
@@ -190,8 +190,7 @@ final class SequenceFilters {
         return new Stream(items.stream()
                 .filter(item -> {
                     Value subject = byAttribute ? e.attributes().path(item, attribute) : item;
-                    boolean holds =
-                            test == null ? e.operators().truth(subject) : e.test(test, subject, testArguments);
+                    boolean holds = test == null ? e.operators().truth(subject) : e.test(test, subject, testArguments);
                     return holds == wanted;
                 })
                 .iterator());

@@ -33,27 +33,26 @@ final class Strftime {
 
     /** The text, or null for a directive that does not exist. */
     private static String directive(char directive, char flag, LocalDateTime now) {
-        String text =
-                switch (directive) {
-                    case 'a' -> now.getDayOfWeek().getDisplayName(TextStyle.SHORT, Locale.ENGLISH);
-                    case 'A' -> now.getDayOfWeek().getDisplayName(TextStyle.FULL, Locale.ENGLISH);
-                    case 'b', 'h' -> now.getMonth().getDisplayName(TextStyle.SHORT, Locale.ENGLISH);
-                    case 'B' -> now.getMonth().getDisplayName(TextStyle.FULL, Locale.ENGLISH);
-                    case 'p' -> now.getHour() < 12 ? "AM" : "PM";
-                    case 'P' -> now.getHour() < 12 ? "am" : "pm";
-                    case 'c' -> all(now, "%a %b %e %H:%M:%S %Y");
-                    case 'D', 'x' -> all(now, "%m/%d/%y");
-                    case 'F' -> all(now, "%Y-%m-%d");
-                    case 'R' -> all(now, "%H:%M");
-                    case 'r' -> all(now, "%I:%M:%S %p");
-                    case 'T', 'X' -> all(now, "%H:%M:%S");
-                    case 'Z', 'z' -> "";
-                    case 'n' -> "\n";
-                    case 't' -> "\t";
-                    case '%' -> "%";
-                    case 'f' -> padded(now.getNano() / 1000, 6, '0', flag);
-                    default -> number(directive, flag, now);
-                };
+        String text = switch (directive) {
+            case 'a' -> now.getDayOfWeek().getDisplayName(TextStyle.SHORT, Locale.ENGLISH);
+            case 'A' -> now.getDayOfWeek().getDisplayName(TextStyle.FULL, Locale.ENGLISH);
+            case 'b', 'h' -> now.getMonth().getDisplayName(TextStyle.SHORT, Locale.ENGLISH);
+            case 'B' -> now.getMonth().getDisplayName(TextStyle.FULL, Locale.ENGLISH);
+            case 'p' -> now.getHour() < 12 ? "AM" : "PM";
+            case 'P' -> now.getHour() < 12 ? "am" : "pm";
+            case 'c' -> all(now, "%a %b %e %H:%M:%S %Y");
+            case 'D', 'x' -> all(now, "%m/%d/%y");
+            case 'F' -> all(now, "%Y-%m-%d");
+            case 'R' -> all(now, "%H:%M");
+            case 'r' -> all(now, "%I:%M:%S %p");
+            case 'T', 'X' -> all(now, "%H:%M:%S");
+            case 'Z', 'z' -> "";
+            case 'n' -> "\n";
+            case 't' -> "\t";
+            case '%' -> "%";
+            case 'f' -> padded(now.getNano() / 1000, 6, '0', flag);
+            default -> number(directive, flag, now);
+        };
         return text != null && flag == '^' ? text.toUpperCase(Locale.ROOT) : text;
     }
 

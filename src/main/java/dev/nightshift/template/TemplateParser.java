@@ -44,7 +44,8 @@ final class TemplateParser {
         while (true) {
             Token token = tokens.current();
             switch (token.kind()) {
-                case DATA -> body.add(new Stmt.Literal(Text.trusted(tokens.next().text())));
+                case DATA ->
+                    body.add(new Stmt.Literal(Text.trusted(tokens.next().text())));
                 case VARIABLE_BEGIN -> {
                     tokens.next();
                     body.add(new Stmt.Output(expressions.tuple(true, false, null), token.line()));
@@ -217,7 +218,8 @@ final class TemplateParser {
     private void parameters(List<String> parameters, List<Expr> defaults) {
         tokens.expectOperator("(");
         while (!tokens.atOperator(")")) {
-            parameters.add(assignable(tokens.expect(Kind.NAME, "a parameter's name").text()));
+            parameters.add(
+                    assignable(tokens.expect(Kind.NAME, "a parameter's name").text()));
             if (tokens.skipOperator("=")) {
                 defaults.add(expressions.expression());
             } else if (!defaults.isEmpty()) {
@@ -277,7 +279,8 @@ final class TemplateParser {
             comma = true;
         }
         if (targets.isEmpty()) {
-            throw tokens.fail("expected a name to assign to, found " + tokens.current().shown());
+            throw tokens.fail(
+                    "expected a name to assign to, found " + tokens.current().shown());
         }
         return comma ? new TupleTarget(targets) : targets.getFirst();
     }
@@ -295,7 +298,8 @@ final class TemplateParser {
         String name = assignable(tokens.expect(Kind.NAME, "a name to assign to").text());
         if (namespaces && tokens.skipOperator(".")) {
             return new NamespaceTarget(
-                    name, Text.trusted(tokens.expect(Kind.NAME, "an attribute's name").text()));
+                    name,
+                    Text.trusted(tokens.expect(Kind.NAME, "an attribute's name").text()));
         }
         return new NameTarget(name);
     }

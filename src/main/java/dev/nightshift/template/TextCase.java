@@ -21,7 +21,8 @@ final class TextCase {
         return convert(
                 budget,
                 text,
-                string -> string.toUpperCase(Locale.ROOT).toLowerCase(Locale.ROOT).replace('\u03c2', '\u03c3'));
+                string ->
+                        string.toUpperCase(Locale.ROOT).toLowerCase(Locale.ROOT).replace('\u03c2', '\u03c3'));
     }
 
     /**
@@ -184,7 +185,8 @@ final class TextCase {
         }
         int first = string.codePointAt(0);
         return (first == '_' || Character.isUnicodeIdentifierStart(first))
-                && all(string, c -> c == '_'
-                        || Character.isUnicodeIdentifierPart(c) && !Character.isIdentifierIgnorable(c));
+                && all(
+                        string,
+                        c -> c == '_' || Character.isUnicodeIdentifierPart(c) && !Character.isIdentifierIgnorable(c));
     }
 }

@@ -148,7 +148,8 @@ final class TextEdits {
                 out.append(text, at, next);
                 at = next;
             }
-            return out.append(text, Math.min(at, string.length()), string.length()).toText();
+            return out.append(text, Math.min(at, string.length()), string.length())
+                    .toText();
         }
         while (at >= 0 && left-- > 0) {
             budget.step();
@@ -164,18 +165,16 @@ final class TextEdits {
      *
      * @param methodRounding where an odd rest goes: {@code str.center} puts it left if the width is odd, formats put it right
      */
-    static Text pad(
-            Budget budget, Text text, int width, Text fill, NumberFormat.Align align, boolean methodRounding) {
+    static Text pad(Budget budget, Text text, int width, Text fill, NumberFormat.Align align, boolean methodRounding) {
         int missing = width - text.string().codePointCount(0, text.length());
         if (missing <= 0) {
             return text;
         }
-        int left =
-                switch (align) {
-                    case LEFT -> 0;
-                    case RIGHT, AFTER_SIGN -> missing;
-                    case CENTER -> missing / 2 + (methodRounding ? missing & width & 1 : 0);
-                };
+        int left = switch (align) {
+            case LEFT -> 0;
+            case RIGHT, AFTER_SIGN -> missing;
+            case CENTER -> missing / 2 + (methodRounding ? missing & width & 1 : 0);
+        };
         return new TextBuilder(budget)
                 .repeat(fill, left)
                 .append(text)

@@ -184,7 +184,8 @@ final class TextMethods {
     private static Value splitLines(Evaluator e, Text self, Arguments arguments) {
         Value keep = arguments.bind("splitlines", "keepends")[0];
         return Items.list(
-                e.budget(), TextEdits.lines(e.budget(), self, keep != null && e.operators().truth(keep)));
+                e.budget(),
+                TextEdits.lines(e.budget(), self, keep != null && e.operators().truth(keep)));
     }
 
     private static Value partition(Evaluator e, Text self, Arguments arguments, boolean last) {
@@ -210,7 +211,8 @@ final class TextMethods {
         if (self.isMarkup()) {
             with = Html.escape(e.budget(), with);
         }
-        return TextEdits.replace(e.budget(), self, text(bound[0], "replace").string(), with, count).like(self);
+        return TextEdits.replace(e.budget(), self, text(bound[0], "replace").string(), with, count)
+                .like(self);
     }
 
     private static Value join(Evaluator e, Text self, Arguments arguments) {

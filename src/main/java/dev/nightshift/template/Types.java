@@ -14,11 +14,12 @@ final class Types {
             case Text text -> text.isMarkup() ? "Markup" : "str";
             case Value.Items items -> items.tuple() ? "tuple" : "list";
             case Value.Dict _ -> "dict";
-            case Value.View view -> switch (view.kind()) {
-                case KEYS -> "dict_keys";
-                case VALUES -> "dict_values";
-                case ITEMS -> "dict_items";
-            };
+            case Value.View view ->
+                switch (view.kind()) {
+                    case KEYS -> "dict_keys";
+                    case VALUES -> "dict_values";
+                    case ITEMS -> "dict_items";
+                };
             case Value.Range _ -> "range";
             case Value.Stream _ -> "generator";
             case Value.Namespace _ -> "Namespace";

@@ -10,7 +10,22 @@ import java.util.Map;
  * What a template expression can be: Python's values as far as templates meet them. All but namespaces, loops, cyclers and
  * streams are immutable, as in the sandbox. {@code equals} and {@code hashCode} are Python's {@code ==} and {@code hash}.
  */
-sealed interface Value permits Text, Value.None, Value.Undefined, Value.Bool, Value.Int, Value.Real, Value.Items, Value.Dict, Value.View, Value.Range, Value.Stream, Value.Namespace, Value.Function, Value.Loop, Value.Cycler {
+sealed interface Value
+        permits Text,
+                Value.None,
+                Value.Undefined,
+                Value.Bool,
+                Value.Int,
+                Value.Real,
+                Value.Items,
+                Value.Dict,
+                Value.View,
+                Value.Range,
+                Value.Stream,
+                Value.Namespace,
+                Value.Function,
+                Value.Loop,
+                Value.Cycler {
 
     /** Python's None. */
     enum None implements Value {
@@ -124,8 +139,7 @@ sealed interface Value permits Text, Value.None, Value.Undefined, Value.Bool, Va
     record Dict(Map<Value, Value> entries, int depth) implements Value {
         static Dict of(Budget budget, Map<Value, Value> entries) {
             budget.items(entries.size());
-            return new Dict(
-                    entries, Math.max(nesting(budget, entries.values()), nesting(budget, entries.keySet())));
+            return new Dict(entries, Math.max(nesting(budget, entries.values()), nesting(budget, entries.keySet())));
         }
 
         @Override
@@ -228,7 +242,8 @@ sealed interface Value permits Text, Value.None, Value.Undefined, Value.Bool, Va
             }
         }
         if (deepest >= budget.limits().nesting()) {
-            throw new TemplateFailure("values nested deeper than " + budget.limits().nesting() + " levels");
+            throw new TemplateFailure(
+                    "values nested deeper than " + budget.limits().nesting() + " levels");
         }
         return deepest + 1;
     }

@@ -33,10 +33,11 @@ class GoldenTemplatesTest {
         for (Golden golden : goldens) {
             ChatTemplate template = golden.compile();
             for (Map.Entry<String, Object> example : cases.entrySet()) {
-                Map<String, Object> expected = TemplateGoldens.map(golden.renders().get(example.getKey()));
+                Map<String, Object> expected =
+                        TemplateGoldens.map(golden.renders().get(example.getKey()));
                 for (String generation : expected.keySet()) {
-                    ChatPrompt prompt = TemplateGoldens.prompt(
-                            TemplateGoldens.map(example.getValue()), generation.equals("true"));
+                    ChatPrompt prompt =
+                            TemplateGoldens.prompt(TemplateGoldens.map(example.getValue()), generation.equals("true"));
                     String difference = difference(template, prompt, TemplateGoldens.map(expected.get(generation)));
                     compared++;
                     if (difference != null) {
@@ -47,9 +48,11 @@ class GoldenTemplatesTest {
             }
         }
         StringBuilder report = new StringBuilder();
-        failures.forEach((name, list) -> report.append(
-                "%n%s: %d differ, first %s".formatted(name, list.size(), list.getFirst())));
-        assertThat(report.toString()).as("differences of " + compared + " renderings").isEmpty();
+        failures.forEach((name, list) ->
+                report.append("%n%s: %d differ, first %s".formatted(name, list.size(), list.getFirst())));
+        assertThat(report.toString())
+                .as("differences of " + compared + " renderings")
+                .isEmpty();
         assertThat(compared).isEqualTo(TEMPLATES * (2 * CASES - 3));
     }
 
@@ -69,7 +72,8 @@ class GoldenTemplatesTest {
             boolean raised = expected.get("kind").equals("raised");
             if (refused.code() != ErrorCode.INVALID_REQUEST
                     || raised && !refused.getMessage().equals(expected.get("error"))) {
-                return "refused with " + refused.code() + " " + refused.getMessage() + ", expected " + expected.get("error");
+                return "refused with " + refused.code() + " " + refused.getMessage() + ", expected "
+                        + expected.get("error");
             }
             return raised || refused.getMessage().startsWith("chat template: line ")
                     ? null
@@ -79,14 +83,15 @@ class GoldenTemplatesTest {
 
     private static String at(String expected, String rendered) {
         int same = 0;
-        while (same < Math.min(expected.length(), rendered.length()) && expected.charAt(same) == rendered.charAt(same)) {
+        while (same < Math.min(expected.length(), rendered.length())
+                && expected.charAt(same) == rendered.charAt(same)) {
             same++;
         }
-        return "at %d expected <%s> rendered <%s>"
-                .formatted(same, part(expected, same), part(rendered, same));
+        return "at %d expected <%s> rendered <%s>".formatted(same, part(expected, same), part(rendered, same));
     }
 
     private static String part(String text, int at) {
-        return text.substring(Math.max(0, at - 20), Math.min(text.length(), at + 40)).replace("\n", "\\n");
+        return text.substring(Math.max(0, at - 20), Math.min(text.length(), at + 40))
+                .replace("\n", "\\n");
     }
 }

@@ -15,8 +15,8 @@ class NamedTemplatesTest {
             Map.of("role", "user", "content", "Hi."),
             Map.of("role", "assistant", "content", "Hello."),
             Map.of("role", "user", "content", "Go on."));
-    private static final List<Map<String, Object>> WITH_SYSTEM = List.of(
-            Map.of("role", "system", "content", "Be brief."), Map.of("role", "user", "content", "Hi."));
+    private static final List<Map<String, Object>> WITH_SYSTEM =
+            List.of(Map.of("role", "system", "content", "Be brief."), Map.of("role", "user", "content", "Hi."));
 
     private static RenderedPrompt render(String name, List<Map<String, Object>> messages, boolean generation) {
         NamedTemplate template = NamedTemplates.named(name);
@@ -42,15 +42,15 @@ class NamedTemplatesTest {
 
     @Test
     void guanacoWritesTurnsOnOneLine() {
-        String introduction = "<s>A chat between a curious human and an artificial intelligence assistant. The assistant"
-                + " gives helpful, detailed, and polite answers to the user's questions. ";
+        String introduction =
+                "<s>A chat between a curious human and an artificial intelligence assistant. The assistant"
+                        + " gives helpful, detailed, and polite answers to the user's questions. ";
         assertThat(render("guanaco", CHAT, true).text())
                 .isEqualTo(introduction + "### Human: Hi.### Assistant: Hello.### Human: Go on.### Assistant: ");
         RenderedPrompt sample = render("guanaco", CHAT.subList(0, 2), false);
         assertThat(sample.text()).isEqualTo(introduction + "### Human: Hi.### Assistant: Hello.</s>");
         assertThat(generated(sample)).containsExactly("Hello.</s>");
-        assertThat(render("guanaco", WITH_SYSTEM, true).text())
-                .isEqualTo("<s>Be brief. ### Human: Hi.### Assistant: ");
+        assertThat(render("guanaco", WITH_SYSTEM, true).text()).isEqualTo("<s>Be brief. ### Human: Hi.### Assistant: ");
         assertThat(NamedTemplates.named("guanaco").stops()).containsExactly("### Human:");
     }
 

@@ -33,7 +33,8 @@ final class TemplateGoldens {
 
     static void assumePresent() {
         Assumptions.assumeTrue(
-                Files.exists(FOLDER.resolve("cases.json")), FOLDER + " is missing: other people's templates are not copied");
+                Files.exists(FOLDER.resolve("cases.json")),
+                FOLDER + " is missing: other people's templates are not copied");
     }
 
     @SuppressWarnings("unchecked")
@@ -53,10 +54,13 @@ final class TemplateGoldens {
     static List<Golden> all() {
         List<Golden> goldens = new ArrayList<>();
         try (Stream<Path> files = Files.list(FOLDER)) {
-            for (Path file : files.filter(path -> path.toString().endsWith(".jinja")).sorted().toList()) {
+            for (Path file : files.filter(path -> path.toString().endsWith(".jinja"))
+                    .sorted()
+                    .toList()) {
                 String name = file.getFileName().toString().replaceFirst("\\.jinja$", "");
                 Map<String, Object> golden = json(FOLDER.resolve(name + ".json"));
-                goldens.add(new Golden(name, Files.readString(file), map(golden.get("variables")), map(golden.get("renders"))));
+                goldens.add(new Golden(
+                        name, Files.readString(file), map(golden.get("variables")), map(golden.get("renders"))));
             }
         } catch (IOException e) {
             throw new UncheckedIOException(e);
