@@ -1,0 +1,137 @@
+package dev.nightshift.tensor.cpu;
+
+import dev.nightshift.failure.ErrorCode;
+import dev.nightshift.failure.ServingException;
+import dev.nightshift.tensor.DType;
+import dev.nightshift.tensor.MemoryPart;
+import dev.nightshift.tensor.Shape;
+import dev.nightshift.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+import java.util.EnumMap;
+import java.util.Map;
+
+/**
+ * Off-heap memory under one budget, booked by part. Large pieces are anonymous mappings where the system is Linux: zeroed
+ * and committed page by page as they are touched, in huge pages where they are long. Elsewhere, and for small pieces, the
+ * JDK's arena gives the memory.
+ */
+final class HostMemory implements AutoCloseable {
+    private static final long ALIGNMENT = 64;
+    private static final long MAPPED_FROM = 1 << 20;
+    private static final long HUGE_PAGE = 2 << 20;
+    /** Values of Linux' sys/mman.h: PROT_READ | PROT_WRITE; MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE. */
+    private static final int READ_WRITE = 3;
+
+    private static final int PRIVATE_ANONYMOUS = 0x02 | 0x20 | 0x4000;
+    private static final int ADVICE_HUGE_PAGE = 14;
+
+    private final long budgetBytes;
+    private final Map<MemoryPart, Long> booked = new EnumMap<>(MemoryPart.class);
+    private final Arena arena = Arena.ofShared();
+
+    HostMemory(long budgetBytes) {
+        if (budgetBytes <= 0) {
+            throw new IllegalStateException("memory budget of " + budgetBytes + " bytes");
+        }
+        this.budgetBytes = budgetBytes;
+    }
+
+    Tensor allocate(MemoryPart part, DType dtype, Shape shape) {
+        return new Tensor(allocate(part, Math.multiplyExact(shape.elements(), (long) dtype.bytes())), dtype, shape);
+    }
+
+    synchronized MemorySegment allocate(MemoryPart part, long bytes) {
+        long total = 0;
+        for (long each : booked.values()) {
+            total += each;
+        }
+        if (bytes > budgetBytes - total) {
+            throw new ServingException(
+                    ErrorCode.INSUFFICIENT_STORAGE,
+                    "%s needs %,d bytes more, %,d of the memory budget of %,d bytes are left"
+                            .formatted(part, bytes, budgetBytes - total, budgetBytes));
+        }
+        MemorySegment memory = bytes >= MAPPED_FROM && Mapping.AVAILABLE
+                ? Mapping.map(bytes, arena)
+                : arena.allocate(Math.max(bytes, 1), ALIGNMENT).asSlice(0, bytes);
+        booked.merge(part, bytes, Long::sum);
+        return memory;
+    }
+
+    synchronized long bookedBytes(MemoryPart part) {
+        return booked.getOrDefault(part, 0L);
+    }
+
+    @Override
+    public void close() {
+        arena.close();
+    }
+
+    /** The three calls of the C library. */
+    private static final class Mapping {
+        private static final Linker LINKER = Linker.nativeLinker();
+        static final boolean AVAILABLE = System.getProperty("os.name").equals("Linux")
+                && LINKER.defaultLookup().find("mmap").isPresent();
+        private static final MethodHandle MMAP = handle(
+                "mmap",
+                FunctionDescriptor.of(
+                        ValueLayout.JAVA_LONG,
+                        ValueLayout.JAVA_LONG,
+                        ValueLayout.JAVA_LONG,
+                        ValueLayout.JAVA_INT,
+                        ValueLayout.JAVA_INT,
+                        ValueLayout.JAVA_INT,
+                        ValueLayout.JAVA_LONG));
+        private static final MethodHandle MADVISE = handle(
+                "madvise",
+                FunctionDescriptor.of(
+                        ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT));
+        private static final MethodHandle MUNMAP = handle(
+                "munmap",
+                FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG));
+
+        private static MethodHandle handle(String name, FunctionDescriptor descriptor) {
+            return AVAILABLE
+                    ? LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(name), descriptor)
+                    : null;
+        }
+
+        static MemorySegment map(long bytes, Arena arena) {
+            try {
+                long address = (long) MMAP.invokeExact(0L, bytes, READ_WRITE, PRIVATE_ANONYMOUS, -1, 0L);
+                if (address == -1) {
+                    throw new ServingException(
+                            ErrorCode.INSUFFICIENT_STORAGE,
+                            "the system has no address space for %,d bytes".formatted(bytes));
+                }
+                if (bytes >= HUGE_PAGE) {
+                    // advice only: without huge pages the mapping works all the same
+                    int ignored = (int) MADVISE.invokeExact(address, bytes, ADVICE_HUGE_PAGE);
+                }
+                return MemorySegment.ofAddress(address).reinterpret(bytes, arena, HostMemory.Mapping::unmap);
+            } catch (RuntimeException e) {
+                throw e;
+            } catch (Throwable e) {
+                throw new IllegalStateException("mmap of %,d bytes".formatted(bytes), e);
+            }
+        }
+
+        private static void unmap(MemorySegment memory) {
+            try {
+                int result = (int) MUNMAP.invokeExact(memory.address(), memory.byteSize());
+                if (result != 0) {
+                    throw new IllegalStateException("munmap of %,d bytes".formatted(memory.byteSize()));
+                }
+            } catch (RuntimeException e) {
+                throw e;
+            } catch (Throwable e) {
+                throw new IllegalStateException("munmap", e);
+            }
+        }
+    }
+}

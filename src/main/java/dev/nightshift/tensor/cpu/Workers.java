@@ -1,0 +1,167 @@
+package dev.nightshift.tensor.cpu;
+
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
+
+/**
+ * A fixed team of threads, the caller among them, that share the items of one job after the other. A helper waits for the
+ * next job by spinning briefly (jobs of a step follow each other within microseconds), then yielding, then parking: spinning
+ * alone on all cores would starve the compiler threads. The caller waits for items that were claimed, never for a helper that
+ * the system has not scheduled.
+ */
+final class Workers implements AutoCloseable {
+    private static final int SPINS = 1000;
+    private static final int YIELDS = 2000;
+    private static final int CHUNKS_PER_THREAD = 4;
+
+    /** Work cut into independent items. */
+    interface Job {
+        /** @param thread number of the thread that runs it, for its scratch memory */
+        void run(int item, int thread);
+    }
+
+    private final int threads;
+    private final Helper[] helpers;
+    /** Number of the job in the high half, next item in the low half: a late helper can't take items of another job. */
+    private final AtomicLong state = new AtomicLong();
+
+    private final AtomicInteger finished = new AtomicInteger();
+    private Job job;
+    private int items;
+    private int chunk;
+    private volatile boolean closed;
+    private volatile Throwable failure;
+
+    Workers(int threads) {
+        if (threads < 1) {
+            throw new IllegalStateException(threads + " threads");
+        }
+        this.threads = threads;
+        helpers = new Helper[threads - 1];
+        for (int i = 0; i < helpers.length; i++) {
+            helpers[i] = new Helper(i + 1);
+            helpers[i].thread.start();
+        }
+    }
+
+    int threads() {
+        return threads;
+    }
+
+    /** Runs all items, on this thread too, and returns when the last is done. */
+    void run(Job job, int items) {
+        if (items <= 0) {
+            return;
+        }
+        if (threads == 1 || items == 1) {
+            for (int i = 0; i < items; i++) {
+                job.run(i, 0);
+            }
+            return;
+        }
+        // an odd number without items closes the last job before its fields change under a late helper
+        long closing = (state.get() >>> 32) + 1;
+        state.set(closing << 32 | Integer.MAX_VALUE);
+        this.job = job;
+        this.items = items;
+        chunk = Math.max(1, items / (threads * CHUNKS_PER_THREAD));
+        finished.set(0);
+        long number = closing + 1;
+        state.set(number << 32);
+        for (Helper helper : helpers) {
+            if (helper.parked) {
+                LockSupport.unpark(helper.thread);
+            }
+        }
+        share(number, 0);
+        for (int n = 0; finished.get() < items; n++) {
+            if (n < SPINS) {
+                Thread.onSpinWait();
+            } else {
+                Thread.yield();
+            }
+        }
+        this.job = null;
+        if (failure != null) {
+            Throwable cause = failure;
+            failure = null;
+            throw new IllegalStateException("a kernel failed", cause);
+        }
+    }
+
+    private void share(long number, int thread) {
+        for (; ; ) {
+            long seen = state.get();
+            Job mine = job;
+            int count = items;
+            int step = chunk;
+            int from = (int) seen;
+            if (seen >>> 32 != (number & 0xffffffffL) || from >= count) {
+                return;
+            }
+            if (!state.compareAndSet(seen, seen + step)) {
+                continue;
+            }
+            int to = Math.min(from + step, count);
+            try {
+                for (int i = from; i < to; i++) {
+                    mine.run(i, thread);
+                }
+            } catch (RuntimeException | Error e) {
+                failure = e;
+            } finally {
+                finished.addAndGet(to - from);
+            }
+        }
+    }
+
+    @Override
+    public void close() {
+        closed = true;
+        for (Helper helper : helpers) {
+            LockSupport.unpark(helper.thread);
+            try {
+                helper.thread.join();
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    private final class Helper implements Runnable {
+        final Thread thread;
+        private final int number;
+        volatile boolean parked;
+
+        Helper(int number) {
+            this.number = number;
+            thread = new Thread(this, "nightshift-cpu-" + number);
+            thread.setDaemon(true);
+        }
+
+        @Override
+        public void run() {
+            long seen = 0;
+            while (!closed) {
+                long next;
+                int n = 0;
+                while ((next = state.get() >>> 32) == seen && !closed) {
+                    if (++n < SPINS) {
+                        Thread.onSpinWait();
+                    } else if (n < SPINS + YIELDS) {
+                        Thread.yield();
+                    } else {
+                        parked = true;
+                        if (state.get() >>> 32 == seen && !closed) {
+                            LockSupport.park(this);
+                        }
+                        parked = false;
+                    }
+                }
+                seen = next;
+                share(seen, number);
+            }
+        }
+    }
+}
