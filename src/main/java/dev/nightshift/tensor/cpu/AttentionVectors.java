@@ -1,0 +1,245 @@
+package dev.nightshift.tensor.cpu;
+
+import static dev.nightshift.tensor.cpu.Raw.ALL;
+import static dev.nightshift.tensor.cpu.Raw.LE;
+import static jdk.incubator.vector.VectorOperators.MAX;
+
+import java.lang.invoke.MethodHandles;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorSpecies;
+
+/** {@link AttentionLanes} at one width. Strides are multiples of 16, so that any width divides them. */
+final class AttentionVectors implements AttentionLanes {
+    private static final VectorSpecies<Float> F = Lanes.species(MethodHandles.lookup());
+    private static final int LANES = F.length();
+
+    @Override
+    public void scores(float[] q, int queries, int headDim, long keys, int keyStride, float[] s) {
+        int i = 0;
+        while (i < queries) {
+            int left = queries - i;
+            int take = left >= 6 ? 6 : left >= 3 ? 3 : 1;
+            switch (take) {
+                case 6 -> six(q, i * headDim, headDim, keys, keyStride, s, i * keyStride);
+                case 3 -> three(q, i * headDim, headDim, keys, keyStride, s, i * keyStride);
+                default -> one(q, i * headDim, headDim, keys, keyStride, s, i * keyStride);
+            }
+            i += take;
+        }
+    }
+
+    private static void six(float[] q, int first, int headDim, long keys, int keyStride, float[] s, int to) {
+        int q1 = first + headDim;
+        int q2 = q1 + headDim;
+        int q3 = q2 + headDim;
+        int q4 = q3 + headDim;
+        int q5 = q4 + headDim;
+        for (int t = 0; t < keyStride; t += LANES) {
+            long key = keys + 4L * t;
+            FloatVector a0 = FloatVector.zero(F);
+            FloatVector a1 = a0;
+            FloatVector a2 = a0;
+            FloatVector a3 = a0;
+            FloatVector a4 = a0;
+            FloatVector a5 = a0;
+            for (int d = 0; d < headDim; d++) {
+                FloatVector k = FloatVector.fromMemorySegment(F, ALL, key, LE);
+                a0 = FloatVector.broadcast(F, q[first + d]).fma(k, a0);
+                a1 = FloatVector.broadcast(F, q[q1 + d]).fma(k, a1);
+                a2 = FloatVector.broadcast(F, q[q2 + d]).fma(k, a2);
+                a3 = FloatVector.broadcast(F, q[q3 + d]).fma(k, a3);
+                a4 = FloatVector.broadcast(F, q[q4 + d]).fma(k, a4);
+                a5 = FloatVector.broadcast(F, q[q5 + d]).fma(k, a5);
+                key += 4L * keyStride;
+            }
+            a0.intoArray(s, to + t);
+            a1.intoArray(s, to + keyStride + t);
+            a2.intoArray(s, to + 2 * keyStride + t);
+            a3.intoArray(s, to + 3 * keyStride + t);
+            a4.intoArray(s, to + 4 * keyStride + t);
+            a5.intoArray(s, to + 5 * keyStride + t);
+        }
+    }
+
+    private static void three(float[] q, int first, int headDim, long keys, int keyStride, float[] s, int to) {
+        int q1 = first + headDim;
+        int q2 = q1 + headDim;
+        for (int t = 0; t < keyStride; t += LANES) {
+            long key = keys + 4L * t;
+            FloatVector a0 = FloatVector.zero(F);
+            FloatVector a1 = a0;
+            FloatVector a2 = a0;
+            for (int d = 0; d < headDim; d++) {
+                FloatVector k = FloatVector.fromMemorySegment(F, ALL, key, LE);
+                a0 = FloatVector.broadcast(F, q[first + d]).fma(k, a0);
+                a1 = FloatVector.broadcast(F, q[q1 + d]).fma(k, a1);
+                a2 = FloatVector.broadcast(F, q[q2 + d]).fma(k, a2);
+                key += 4L * keyStride;
+            }
+            a0.intoArray(s, to + t);
+            a1.intoArray(s, to + keyStride + t);
+            a2.intoArray(s, to + 2 * keyStride + t);
+        }
+    }
+
+    private static void one(float[] q, int first, int headDim, long keys, int keyStride, float[] s, int to) {
+        for (int t = 0; t < keyStride; t += LANES) {
+            long key = keys + 4L * t;
+            FloatVector a0 = FloatVector.zero(F);
+            for (int d = 0; d < headDim; d++) {
+                FloatVector k = FloatVector.fromMemorySegment(F, ALL, key, LE);
+                a0 = FloatVector.broadcast(F, q[first + d]).fma(k, a0);
+                key += 4L * keyStride;
+            }
+            a0.intoArray(s, to + t);
+        }
+    }
+
+    @Override
+    public float weigh(float[] s, int i, int from, int to, int keyStride, float[] max, float[] sums) {
+        int first = i * keyStride;
+        for (int t = 0; t < from; t++) {
+            s[first + t] = Float.NEGATIVE_INFINITY;
+        }
+        for (int t = to; t < keyStride; t++) {
+            s[first + t] = Float.NEGATIVE_INFINITY;
+        }
+        FloatVector most = FloatVector.broadcast(F, max[i]);
+        for (int t = 0; t < keyStride; t += LANES) {
+            most = most.lanewise(MAX, FloatVector.fromArray(F, s, first + t));
+        }
+        float highest = most.reduceLanes(MAX);
+        float factor = Exponential.of(max[i] - highest);
+        max[i] = highest;
+        for (int t = 0; t < keyStride; t += LANES) {
+            FloatVector weight = Exponential.of(FloatVector.fromArray(F, s, first + t).sub(highest));
+            weight.intoArray(s, first + t);
+            FloatVector.fromArray(F, sums, first + t).mul(factor).add(weight).intoArray(sums, first + t);
+        }
+        return factor;
+    }
+
+    @Override
+    public void values(
+            float[] s,
+            int keyStride,
+            int first,
+            int queries,
+            int from,
+            int to,
+            long values,
+            int valueStride,
+            float[] factor,
+            float[] o) {
+        int end = first + queries;
+        int i = first;
+        while (i < end) {
+            int take = end - i >= 6 ? 6 : end - i >= 3 ? 3 : 1;
+            switch (take) {
+                case 6 -> six(s, keyStride, i, from, to, values, valueStride, factor, o);
+                case 3 -> three(s, keyStride, i, from, to, values, valueStride, factor, o);
+                default -> one(s, keyStride, i, from, to, values, valueStride, factor, o);
+            }
+            i += take;
+        }
+    }
+
+    private static void six(
+            float[] s, int keyStride, int first, int from, int to, long values, int valueStride, float[] factor, float[] o) {
+        int s0 = first * keyStride;
+        int s1 = s0 + keyStride;
+        int s2 = s1 + keyStride;
+        int s3 = s2 + keyStride;
+        int s4 = s3 + keyStride;
+        int s5 = s4 + keyStride;
+        for (int d = 0; d < valueStride; d += LANES) {
+            long value = values + 4L * ((long) from * valueStride + d);
+            int at = first * valueStride + d;
+            FloatVector a0 = FloatVector.fromArray(F, o, at).mul(factor[first]);
+            FloatVector a1 = FloatVector.fromArray(F, o, at + valueStride).mul(factor[first + 1]);
+            FloatVector a2 = FloatVector.fromArray(F, o, at + 2 * valueStride).mul(factor[first + 2]);
+            FloatVector a3 = FloatVector.fromArray(F, o, at + 3 * valueStride).mul(factor[first + 3]);
+            FloatVector a4 = FloatVector.fromArray(F, o, at + 4 * valueStride).mul(factor[first + 4]);
+            FloatVector a5 = FloatVector.fromArray(F, o, at + 5 * valueStride).mul(factor[first + 5]);
+            for (int t = from; t < to; t++) {
+                FloatVector v = FloatVector.fromMemorySegment(F, ALL, value, LE);
+                a0 = FloatVector.broadcast(F, s[s0 + t]).fma(v, a0);
+                a1 = FloatVector.broadcast(F, s[s1 + t]).fma(v, a1);
+                a2 = FloatVector.broadcast(F, s[s2 + t]).fma(v, a2);
+                a3 = FloatVector.broadcast(F, s[s3 + t]).fma(v, a3);
+                a4 = FloatVector.broadcast(F, s[s4 + t]).fma(v, a4);
+                a5 = FloatVector.broadcast(F, s[s5 + t]).fma(v, a5);
+                value += 4L * valueStride;
+            }
+            a0.intoArray(o, at);
+            a1.intoArray(o, at + valueStride);
+            a2.intoArray(o, at + 2 * valueStride);
+            a3.intoArray(o, at + 3 * valueStride);
+            a4.intoArray(o, at + 4 * valueStride);
+            a5.intoArray(o, at + 5 * valueStride);
+        }
+    }
+
+    private static void three(
+            float[] s, int keyStride, int first, int from, int to, long values, int valueStride, float[] factor, float[] o) {
+        int s0 = first * keyStride;
+        int s1 = s0 + keyStride;
+        int s2 = s1 + keyStride;
+        for (int d = 0; d < valueStride; d += LANES) {
+            long value = values + 4L * ((long) from * valueStride + d);
+            int at = first * valueStride + d;
+            FloatVector a0 = FloatVector.fromArray(F, o, at).mul(factor[first]);
+            FloatVector a1 = FloatVector.fromArray(F, o, at + valueStride).mul(factor[first + 1]);
+            FloatVector a2 = FloatVector.fromArray(F, o, at + 2 * valueStride).mul(factor[first + 2]);
+            for (int t = from; t < to; t++) {
+                FloatVector v = FloatVector.fromMemorySegment(F, ALL, value, LE);
+                a0 = FloatVector.broadcast(F, s[s0 + t]).fma(v, a0);
+                a1 = FloatVector.broadcast(F, s[s1 + t]).fma(v, a1);
+                a2 = FloatVector.broadcast(F, s[s2 + t]).fma(v, a2);
+                value += 4L * valueStride;
+            }
+            a0.intoArray(o, at);
+            a1.intoArray(o, at + valueStride);
+            a2.intoArray(o, at + 2 * valueStride);
+        }
+    }
+
+    private static void one(
+            float[] s, int keyStride, int first, int from, int to, long values, int valueStride, float[] factor, float[] o) {
+        int s0 = first * keyStride;
+        for (int d = 0; d < valueStride; d += LANES) {
+            long value = values + 4L * ((long) from * valueStride + d);
+            int at = first * valueStride + d;
+            FloatVector a0 = FloatVector.fromArray(F, o, at).mul(factor[first]);
+            for (int t = from; t < to; t++) {
+                FloatVector v = FloatVector.fromMemorySegment(F, ALL, value, LE);
+                a0 = FloatVector.broadcast(F, s[s0 + t]).fma(v, a0);
+                value += 4L * valueStride;
+            }
+            a0.intoArray(o, at);
+        }
+    }
+
+    @Override
+    public void rotate(long head, long cos, long sin, int half) {
+        int i = 0;
+        for (; i <= half - LANES; i += LANES) {
+            long at = head + 4L * i;
+            FloatVector a = FloatVector.fromMemorySegment(F, ALL, at, LE);
+            FloatVector b = FloatVector.fromMemorySegment(F, ALL, at + 4L * half, LE);
+            FloatVector c = FloatVector.fromMemorySegment(F, ALL, cos + 4L * i, LE);
+            FloatVector s = FloatVector.fromMemorySegment(F, ALL, sin + 4L * i, LE);
+            a.fma(c, b.mul(s).neg()).intoMemorySegment(ALL, at, LE);
+            b.fma(c, a.mul(s)).intoMemorySegment(ALL, at + 4L * half, LE);
+        }
+        for (; i < half; i++) {
+            long at = head + 4L * i;
+            float a = Raw.f32(at);
+            float b = Raw.f32(at + 4L * half);
+            float c = Raw.f32(cos + 4L * i);
+            float s = Raw.f32(sin + 4L * i);
+            Raw.f32(at, Math.fma(a, c, -(b * s)));
+            Raw.f32(at + 4L * half, Math.fma(b, c, a * s));
+        }
+    }
+}

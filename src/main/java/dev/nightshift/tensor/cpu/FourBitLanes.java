@@ -1,0 +1,19 @@
+package dev.nightshift.tensor.cpu;
+
+/**
+ * Inner loops over a tile of a 4-bit weight. A tile has {@code 4 * lanes} rows; for each segment of k it holds one F32 scale
+ * a row, then for every 8 k one int a row, whose nibble t is the code of k + t. Tiles run along k, then along the rows.
+ */
+interface FourBitLanes {
+
+    /**
+     * One row of x: {@code total[r] += sum over segments of scale[r] * (sum over k of x[k] * code(r, k))}.
+     *
+     * @param table [16] values of the codes, as float bits
+     * @param total [tileRows] from 0
+     */
+    void row(float[] x, long tile, int segments, int segment, int[] table, float[] total);
+
+    /** Codes of a stretch of segments as floats, not scaled: panel [k][tileRows]; and their scales [segment][tileRows]. */
+    void panel(long tile, int segments, int segment, int[] table, float[] panel, float[] scales);
+}
