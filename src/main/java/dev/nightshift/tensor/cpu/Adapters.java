@@ -240,8 +240,8 @@ final class Adapters {
         int slot = Raw.i32(Raw.address(lora.rowSlots()) + 4L * row);
         Tensor entries = lora.table().entries();
         if (slot >= entries.shape().axis(0)) {
-            throw new IllegalStateException(
-                    "row %d has adapter slot %d of %d".formatted(row, slot, entries.shape().axis(0)));
+            throw new IllegalStateException("row %d has adapter slot %d of %d"
+                    .formatted(row, slot, entries.shape().axis(0)));
         }
         long index = (long) slot * entries.shape().axis(1) + lora.firstTarget();
         return slot < 0 ? 0 : Raw.address(entries) + 8L * LoraTable.FIELDS * index;

@@ -157,7 +157,13 @@ final class Attention {
     }
 
     void attention(
-            Tensor out, Tensor qkv, AttentionRows rows, AttentionShape shape, Tensor kvCache, KvLayout layout, int layer) {
+            Tensor out,
+            Tensor qkv,
+            AttentionRows rows,
+            AttentionShape shape,
+            Tensor kvCache,
+            KvLayout layout,
+            int layer) {
         bind(qkv, rows, shape, kvCache, layout, layer);
         this.out = Raw.address(out);
         int count = Math.toIntExact(qkv.shape().axis(0));

@@ -112,7 +112,8 @@ final class AttentionVectors implements AttentionLanes {
         float factor = Exponential.of(max[i] - highest);
         max[i] = highest;
         for (int t = 0; t < keyStride; t += LANES) {
-            FloatVector weight = Exponential.of(FloatVector.fromArray(F, s, first + t).sub(highest));
+            FloatVector weight =
+                    Exponential.of(FloatVector.fromArray(F, s, first + t).sub(highest));
             weight.intoArray(s, first + t);
             FloatVector.fromArray(F, sums, first + t).mul(factor).add(weight).intoArray(sums, first + t);
         }
@@ -145,7 +146,15 @@ final class AttentionVectors implements AttentionLanes {
     }
 
     private static void six(
-            float[] s, int keyStride, int first, int from, int to, long values, int valueStride, float[] factor, float[] o) {
+            float[] s,
+            int keyStride,
+            int first,
+            int from,
+            int to,
+            long values,
+            int valueStride,
+            float[] factor,
+            float[] o) {
         int s0 = first * keyStride;
         int s1 = s0 + keyStride;
         int s2 = s1 + keyStride;
@@ -181,7 +190,15 @@ final class AttentionVectors implements AttentionLanes {
     }
 
     private static void three(
-            float[] s, int keyStride, int first, int from, int to, long values, int valueStride, float[] factor, float[] o) {
+            float[] s,
+            int keyStride,
+            int first,
+            int from,
+            int to,
+            long values,
+            int valueStride,
+            float[] factor,
+            float[] o) {
         int s0 = first * keyStride;
         int s1 = s0 + keyStride;
         int s2 = s1 + keyStride;
@@ -205,7 +222,15 @@ final class AttentionVectors implements AttentionLanes {
     }
 
     private static void one(
-            float[] s, int keyStride, int first, int from, int to, long values, int valueStride, float[] factor, float[] o) {
+            float[] s,
+            int keyStride,
+            int first,
+            int from,
+            int to,
+            long values,
+            int valueStride,
+            float[] factor,
+            float[] o) {
         int s0 = first * keyStride;
         for (int d = 0; d < valueStride; d += LANES) {
             long value = values + 4L * ((long) from * valueStride + d);

@@ -16,8 +16,8 @@ final class Check {
 
     static Shape tensor(String name, Tensor tensor, DType dtype, int rank) {
         if (tensor.dtype() != dtype || tensor.shape().rank() != rank) {
-            throw new IllegalStateException("%s is %s %s, needs %s of rank %d"
-                    .formatted(name, tensor.dtype(), tensor.shape(), dtype, rank));
+            throw new IllegalStateException(
+                    "%s is %s %s, needs %s of rank %d".formatted(name, tensor.dtype(), tensor.shape(), dtype, rank));
         }
         return tensor.shape();
     }
@@ -60,7 +60,10 @@ final class Check {
         if (factors) {
             Shape scratch = tensor("LoRA scratch", lora.scratch(), DType.F32, 2);
             atLeast("rows of the LoRA scratch", scratch.axis(0), rows);
-            atLeast("width of the LoRA scratch", scratch.axis(1), (long) parts * lora.table().rankMax());
+            atLeast(
+                    "width of the LoRA scratch",
+                    scratch.axis(1),
+                    (long) parts * lora.table().rankMax());
         }
     }
 
@@ -74,7 +77,12 @@ final class Check {
         shape("slots", rows.slots(), DType.I32, count);
         shape("cosSin", rows.cosSin(), DType.F32, count, shape.headDim());
         tensor("blockTables", rows.blockTables(), DType.I32, 2);
-        shape("kvCache", kvCache, DType.U8, tensor("kvCache", kvCache, DType.U8, 2).axis(0), layout.blockBytes());
+        shape(
+                "kvCache",
+                kvCache,
+                DType.U8,
+                tensor("kvCache", kvCache, DType.U8, 2).axis(0),
+                layout.blockBytes());
         if (shape.kvHeads() != layout.kvHeads() || shape.headDim() != layout.headDim()) {
             throw new IllegalStateException("attention over %d heads of %d, cache of %d heads of %d"
                     .formatted(shape.kvHeads(), shape.headDim(), layout.kvHeads(), layout.headDim()));
@@ -108,7 +116,12 @@ final class Check {
         shape("biasIds", rows.biasIds(), DType.I32, count, biases);
         shape("biases", rows.biases(), DType.F32, count, biases);
         shape("historySlots", rows.historySlots(), DType.I32, count);
-        shape("history", rows.history(), DType.I32, tensor("history", rows.history(), DType.I32, 2).axis(0), vocabulary);
+        shape(
+                "history",
+                rows.history(),
+                DType.I32,
+                tensor("history", rows.history(), DType.I32, 2).axis(0),
+                vocabulary);
         shape("maskSlots", rows.maskSlots(), DType.I32, count);
         long masks = tensor("masks", rows.masks(), DType.I32, 2).axis(0);
         shape("masks", rows.masks(), DType.I32, masks, (vocabulary + 31) / 32);

@@ -164,9 +164,7 @@ final class FourBitVectors implements FourBitLanes {
         }
         IntVector bit3 = v.lanewise(LSHL, 28).lanewise(ASHR, 31);
         if (LANES == 8) {
-            return v.selectFrom(t0)
-                    .lanewise(XOR, v.selectFrom(t1).and(bit3))
-                    .reinterpretAsFloats();
+            return v.selectFrom(t0).lanewise(XOR, v.selectFrom(t1).and(bit3)).reinterpretAsFloats();
         }
         IntVector bit2 = v.lanewise(LSHL, 29).lanewise(ASHR, 31);
         IntVector low = v.selectFrom(t0).lanewise(XOR, v.selectFrom(t1).and(bit2));

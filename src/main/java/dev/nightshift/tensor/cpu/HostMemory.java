@@ -92,13 +92,10 @@ final class HostMemory implements AutoCloseable {
                 FunctionDescriptor.of(
                         ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT));
         private static final MethodHandle MUNMAP = handle(
-                "munmap",
-                FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG));
+                "munmap", FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG));
 
         private static MethodHandle handle(String name, FunctionDescriptor descriptor) {
-            return AVAILABLE
-                    ? LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(name), descriptor)
-                    : null;
+            return AVAILABLE ? LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(name), descriptor) : null;
         }
 
         static MemorySegment map(long bytes, Arena arena) {

@@ -124,8 +124,7 @@ final class Linear implements Workers.Job {
         for (int k = 0; k < columns; k += depth) {
             int segments = Math.min(depth, columns - k) / segment;
             fourBit.panel(at, segments, segment, four.table(), panel[thread], scales[thread]);
-            panels.multiply(
-                    input, k, columns, rows, panel[thread], 0, segments, segment, scales[thread], 0, sums, 0);
+            panels.multiply(input, k, columns, rows, panel[thread], 0, segments, segment, scales[thread], 0, sums, 0);
             at += (long) segments * four.segmentBytes();
         }
     }
@@ -170,8 +169,7 @@ final class Linear implements Workers.Job {
         }
         if (done < length) {
             int rest = length - done;
-            panels.multiply(
-                    input, k + done, columns, rows, panel[thread], done * tileRows, 1, rest, ones, 0, sums, 0);
+            panels.multiply(input, k + done, columns, rows, panel[thread], done * tileRows, 1, rest, ones, 0, sums, 0);
         }
     }
 }

@@ -49,7 +49,17 @@ final class PanelVectors implements PanelLanes {
     }
 
     private static void six(
-            float[] x, int xo, int ld, float[] panel, int po, int segments, int segment, float[] scales, int so, float[] totals, int to) {
+            float[] x,
+            int xo,
+            int ld,
+            float[] panel,
+            int po,
+            int segments,
+            int segment,
+            float[] scales,
+            int so,
+            float[] totals,
+            int to) {
         int x1 = xo + ld;
         int x2 = x1 + ld;
         int x3 = x2 + ld;
@@ -102,7 +112,17 @@ final class PanelVectors implements PanelLanes {
     }
 
     private static void four(
-            float[] x, int xo, int ld, float[] panel, int po, int segments, int segment, float[] scales, int so, float[] totals, int to) {
+            float[] x,
+            int xo,
+            int ld,
+            float[] panel,
+            int po,
+            int segments,
+            int segment,
+            float[] scales,
+            int so,
+            float[] totals,
+            int to) {
         int x1 = xo + ld;
         int x2 = x1 + ld;
         int x3 = x2 + ld;
@@ -141,7 +161,17 @@ final class PanelVectors implements PanelLanes {
     }
 
     private static void two(
-            float[] x, int xo, int ld, float[] panel, int po, int segments, int segment, float[] scales, int so, float[] totals, int to) {
+            float[] x,
+            int xo,
+            int ld,
+            float[] panel,
+            int po,
+            int segments,
+            int segment,
+            float[] scales,
+            int so,
+            float[] totals,
+            int to) {
         int x1 = xo + ld;
         for (int s = 0, k = 0; s < segments; s++) {
             FloatVector a0 = FloatVector.zero(F);
@@ -166,7 +196,16 @@ final class PanelVectors implements PanelLanes {
     }
 
     private static void one(
-            float[] x, int xo, float[] panel, int po, int segments, int segment, float[] scales, int so, float[] totals, int to) {
+            float[] x,
+            int xo,
+            float[] panel,
+            int po,
+            int segments,
+            int segment,
+            float[] scales,
+            int so,
+            float[] totals,
+            int to) {
         for (int s = 0, k = 0; s < segments; s++) {
             FloatVector a0 = FloatVector.zero(F);
             FloatVector b0 = a0;

@@ -28,13 +28,12 @@ final class RowVectors implements RowLanes {
     public float dot(DType dtype, long x, long w, int count, float[] partials) {
         int whole = count / PARTIALS * PARTIALS;
         for (int lane = 0; lane < PARTIALS; lane += LANES) {
-            FloatVector sum =
-                    switch (dtype) {
-                        case F32 -> dotF32(x + 4L * lane, w + 4L * lane, whole);
-                        case BF16 -> dotBf16(x + 4L * lane, w + 2L * lane, whole);
-                        case F16 -> dotF16(x + 4L * lane, w + 2L * lane, whole);
-                        case I64, I32, U8 -> throw new IllegalStateException("no float type: " + dtype);
-                    };
+            FloatVector sum = switch (dtype) {
+                case F32 -> dotF32(x + 4L * lane, w + 4L * lane, whole);
+                case BF16 -> dotBf16(x + 4L * lane, w + 2L * lane, whole);
+                case F16 -> dotF16(x + 4L * lane, w + 2L * lane, whole);
+                case I64, I32, U8 -> throw new IllegalStateException("no float type: " + dtype);
+            };
             sum.intoArray(partials, lane);
         }
         for (int i = whole; i < count; i++) {
@@ -78,9 +77,8 @@ final class RowVectors implements RowLanes {
         FloatVector magnitude =
                 v.and(0x7fff).lanewise(LSHL, 13).reinterpretAsFloats().mul(0x1p112f);
         IntVector special = v.and(0x7fff).lanewise(LSHL, 13).lanewise(OR, 0x7f800000);
-        IntVector bits = magnitude
-                .reinterpretAsInts()
-                .blend(special, v.and(0x7c00).compare(EQ, 0x7c00));
+        IntVector bits =
+                magnitude.reinterpretAsInts().blend(special, v.and(0x7c00).compare(EQ, 0x7c00));
         return v.and(0x8000).lanewise(LSHL, 16).lanewise(OR, bits).reinterpretAsFloats();
     }
 
@@ -201,8 +199,8 @@ final class RowVectors implements RowLanes {
                 sum = FloatVector.fromArray(F, b, j * stride + i)
                         .fma(FloatVector.broadcast(F, Raw.f32(t + 4L * j)), sum);
             }
-            FloatVector value = sum.fma(
-                    FloatVector.broadcast(F, scale), FloatVector.fromMemorySegment(F, ALL, y + 4L * i, LE));
+            FloatVector value =
+                    sum.fma(FloatVector.broadcast(F, scale), FloatVector.fromMemorySegment(F, ALL, y + 4L * i, LE));
             if (gain != 0) {
                 value = value.mul(FloatVector.fromMemorySegment(F, ALL, gain + 4L * i, LE));
             }

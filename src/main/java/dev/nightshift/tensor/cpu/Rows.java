@@ -160,14 +160,12 @@ final class Rows {
     private void embed(Tensor values, int id, long to) {
         for (int k = 0; k < width; k++) {
             long index = (long) id * width + k;
-            float value =
-                    switch (values.dtype()) {
-                        case F32 -> values.data().get(Raw.F32, 4 * index);
-                        case BF16 -> Float.intBitsToFloat(values.data().get(Raw.I16, 2 * index) << 16);
-                        case F16 -> Float.float16ToFloat(values.data().get(Raw.I16, 2 * index));
-                        case I64, I32, U8 ->
-                            throw new UnsupportedOperationException("embedding of type " + values.dtype());
-                    };
+            float value = switch (values.dtype()) {
+                case F32 -> values.data().get(Raw.F32, 4 * index);
+                case BF16 -> Float.intBitsToFloat(values.data().get(Raw.I16, 2 * index) << 16);
+                case F16 -> Float.float16ToFloat(values.data().get(Raw.I16, 2 * index));
+                case I64, I32, U8 -> throw new UnsupportedOperationException("embedding of type " + values.dtype());
+            };
             Raw.f32(to + 4L * k, value);
         }
     }

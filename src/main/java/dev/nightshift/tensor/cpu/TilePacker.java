@@ -58,7 +58,8 @@ final class TilePacker {
                 return tiled(weight, table, segment);
             }
         }
-        MemorySegment packed = memory.allocate(MemoryPart.WEIGHTS, weight.packed().bytes());
+        MemorySegment packed =
+                memory.allocate(MemoryPart.WEIGHTS, weight.packed().bytes());
         packed.copyFrom(weight.packed().data());
         MemorySegment absmax = absmax(weight);
         return new Tiles.Packed(
@@ -138,12 +139,11 @@ final class TilePacker {
 
     private Tiles dense(Weight.Dense weight) {
         Tensor values = weight.values();
-        DType dtype =
-                switch (values.dtype()) {
-                    case BF16, F32 -> values.dtype();
-                    case F16 -> finiteF16(values) ? DType.F16 : DType.F32;
-                    case I64, I32, U8 -> throw new UnsupportedOperationException("weight of type " + values.dtype());
-                };
+        DType dtype = switch (values.dtype()) {
+            case BF16, F32 -> values.dtype();
+            case F16 -> finiteF16(values) ? DType.F16 : DType.F32;
+            case I64, I32, U8 -> throw new UnsupportedOperationException("weight of type " + values.dtype());
+        };
         int rows = weight.rows();
         int count = (rows + tileRows - 1) / tileRows;
         long bytes = count * Tiles.Dense.tileBytes(dtype, weight.columns(), tileRows);

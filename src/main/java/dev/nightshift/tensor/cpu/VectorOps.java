@@ -51,8 +51,7 @@ public final class VectorOps implements TensorOps {
 
     @Override
     public String description() {
-        return "Vector API, %d bits, %d thread%s"
-                .formatted(bits, workers.threads(), workers.threads() == 1 ? "" : "s");
+        return "Vector API, %d bits, %d thread%s".formatted(bits, workers.threads(), workers.threads() == 1 ? "" : "s");
     }
 
     @Override
@@ -90,8 +89,8 @@ public final class VectorOps implements TensorOps {
     private void copy(Tensor target, Tensor source) {
         checkOpen();
         if (target.dtype() != source.dtype() || !target.shape().equals(source.shape())) {
-            throw new IllegalStateException("copy of %s %s to %s %s"
-                    .formatted(source.dtype(), source.shape(), target.dtype(), target.shape()));
+            throw new IllegalStateException(
+                    "copy of %s %s to %s %s".formatted(source.dtype(), source.shape(), target.dtype(), target.shape()));
         }
         target.data().copyFrom(source.data());
     }
