@@ -1,8 +1,8 @@
 package dev.nightshift.checkpoint;
 
 import dev.nightshift.model.LayerWeights;
-import dev.nightshift.model.ModelConfig;
 import dev.nightshift.model.ModelWeights;
+import dev.nightshift.model.WeightSource;
 import dev.nightshift.tensor.Tensor;
 import dev.nightshift.tensor.Weight;
 import java.lang.foreign.Arena;
@@ -10,24 +10,11 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The weights of a checkpoint, piece by piece, so that a backend can prepare one and drop it before the next is made. What is
- * stored in the form in which it is used is a view of the mapped file, valid until the checkpoint is closed; what has to be
- * made (quantised, converted, drawn) lies in the arena of the call, which must be accessible from all threads
- * ({@link Arena#ofShared}). Data may be unaligned. Everything was checked at opening.
+ * The weights of a checkpoint, piece by piece. What is stored in the form in which it is used is a view of the mapped file,
+ * valid until the checkpoint is closed; what has to be made (quantised, converted, drawn) lies in the arena of the call.
+ * Everything was checked at opening.
  */
-public interface CheckpointWeights {
-    ModelConfig config();
-
-    /** [vocab, hidden], 16 or 32 bit. */
-    Weight embedding(Arena arena);
-
-    LayerWeights layer(int index, Arena arena);
-
-    /** [hidden] F32. */
-    Tensor finalNorm(Arena arena);
-
-    /** [vocab, hidden]; {@code embedding} itself where they are tied. */
-    Weight head(Weight embedding, Arena arena);
+public interface CheckpointWeights extends WeightSource {
 
     /** All of it at once. */
     default ModelWeights all(Arena arena, LoadProgress progress) {

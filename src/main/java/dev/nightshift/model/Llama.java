@@ -6,6 +6,7 @@ import dev.nightshift.tensor.MemoryPart;
 import dev.nightshift.tensor.Tensor;
 import dev.nightshift.tensor.TensorOps;
 import dev.nightshift.tensor.Weight;
+import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.IntConsumer;
@@ -52,34 +53,42 @@ public final class Llama {
     }
 
     /**
-     * A checkpoint's weights in the backend's layout, taken layer by layer.
+     * A checkpoint's weights in the backend's layout, taken piece by piece.
      *
      * @param progress told the number of layers done
      */
     public static ModelWeights prepare(TensorOps ops, WeightSource source, IntConsumer progress) {
         ModelConfig config = source.config();
-        Weight embedding = ops.prepare(source.embedding());
         List<LayerWeights> layers = new ArrayList<>(config.layers());
         for (int i = 0; i < config.layers(); i++) {
-            LayerWeights w = source.layer(i);
-            layers.add(new LayerWeights(
-                    resident(ops, w.inputNorm()),
-                    ops.prepare(w.qkv()),
-                    resident(ops, w.qkvBias()),
-                    resident(ops, w.qNorm()),
-                    resident(ops, w.kNorm()),
-                    ops.prepare(w.output()),
-                    resident(ops, w.outputBias()),
-                    resident(ops, w.postNorm()),
-                    ops.prepare(w.gateUp()),
-                    resident(ops, w.gateUpBias()),
-                    ops.prepare(w.down()),
-                    resident(ops, w.downBias())));
+            try (Arena arena = Arena.ofShared()) {
+                layers.add(prepare(ops, source.layer(i, arena)));
+            }
             progress.accept(i + 1);
         }
-        Tensor finalNorm = resident(ops, source.finalNorm());
-        Weight head = config.tiedEmbeddings() ? embedding : ops.prepare(source.head());
-        return new ModelWeights(config, embedding, layers, finalNorm, head);
+        try (Arena arena = Arena.ofShared()) {
+            Tensor finalNorm = resident(ops, source.finalNorm(arena));
+            Weight embedding = source.embedding(arena);
+            Weight table = ops.prepare(embedding);
+            Weight head = config.tiedEmbeddings() ? table : ops.prepare(source.head(embedding, arena));
+            return new ModelWeights(config, table, layers, finalNorm, head);
+        }
+    }
+
+    private static LayerWeights prepare(TensorOps ops, LayerWeights w) {
+        return new LayerWeights(
+                resident(ops, w.inputNorm()),
+                ops.prepare(w.qkv()),
+                resident(ops, w.qkvBias()),
+                resident(ops, w.qNorm()),
+                resident(ops, w.kNorm()),
+                ops.prepare(w.output()),
+                resident(ops, w.outputBias()),
+                resident(ops, w.postNorm()),
+                ops.prepare(w.gateUp()),
+                resident(ops, w.gateUpBias()),
+                ops.prepare(w.down()),
+                resident(ops, w.downBias()));
     }
 
     private static Tensor resident(TensorOps ops, Tensor host) {

@@ -50,6 +50,18 @@ public final class RopeTable {
         }
     }
 
+    /**
+     * Rows of a whole text of the given length at once, for training.
+     *
+     * @param cosSin from {@code offset} on: per position headDim floats
+     */
+    public void fill(int[] positions, int length, float[] cosSin, int offset) {
+        MemorySegment target = MemorySegment.ofArray(cosSin).asSlice((long) offset * Float.BYTES);
+        for (int i = 0; i < positions.length; i++) {
+            write(target, i, positions[i], length);
+        }
+    }
+
     /** Inverse frequencies [headDim / 2] of a row in a text of this length. */
     float[] frequencies(int length) {
         if (!(config.scaling() instanceof RopeConfig.Dynamic dynamic) || length <= dynamic.originalPositions()) {

@@ -2,52 +2,24 @@ package dev.nightshift.model;
 
 import dev.nightshift.tensor.Tensor;
 import dev.nightshift.tensor.Weight;
+import java.lang.foreign.Arena;
 
 /**
- * Where {@link Llama#prepare} takes weights from, one after the other, so that a checkpoint and its prepared form are never
- * both in memory whole. Tensors are host memory and need to live only until the next call.
+ * Where {@link Llama#prepare} takes weights from, one piece after the other, so that a checkpoint and its prepared form are
+ * never both in memory whole. A piece is a view of what the source holds already, or lies in the arena of the call, which must
+ * be accessible from all threads ({@link Arena#ofShared}). Data may be unaligned.
  */
 public interface WeightSource {
     ModelConfig config();
 
-    /** [vocab, hidden] */
-    Weight embedding();
+    /** [vocab, hidden], 16 or 32 bit. */
+    Weight embedding(Arena arena);
 
-    LayerWeights layer(int index);
+    LayerWeights layer(int index, Arena arena);
 
-    /** [hidden] F32 */
-    Tensor finalNorm();
+    /** [hidden] F32. */
+    Tensor finalNorm(Arena arena);
 
-    /** [vocab, hidden]; not called where {@link ModelConfig#tiedEmbeddings} */
-    Weight head();
-
-    /** All weights at hand already. */
-    static WeightSource of(ModelWeights weights) {
-        return new WeightSource() {
-            @Override
-            public ModelConfig config() {
-                return weights.config();
-            }
-
-            @Override
-            public Weight embedding() {
-                return weights.embedding();
-            }
-
-            @Override
-            public LayerWeights layer(int index) {
-                return weights.layers().get(index);
-            }
-
-            @Override
-            public Tensor finalNorm() {
-                return weights.finalNorm();
-            }
-
-            @Override
-            public Weight head() {
-                return weights.head();
-            }
-        };
-    }
+    /** [vocab, hidden]; {@code embedding} itself where they are tied. */
+    Weight head(Weight embedding, Arena arena);
 }

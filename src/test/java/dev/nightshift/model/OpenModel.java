@@ -1,0 +1,86 @@
+package dev.nightshift.model;
+
+import dev.nightshift.checkpoint.Checkpoint;
+import dev.nightshift.checkpoint.LoadOptions;
+import dev.nightshift.checkpoint.LoadProgress;
+import dev.nightshift.checkpoint.ModelSource;
+import dev.nightshift.tensor.DType;
+import dev.nightshift.tensor.LoraTable;
+import dev.nightshift.tensor.Shape;
+import dev.nightshift.tensor.Tensor;
+import dev.nightshift.tensor.TensorOps;
+import dev.nightshift.tensor.nd4j.Nd4jBackend;
+import java.lang.foreign.Arena;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
+
+/** A model from disk on a backend, for tests. */
+public final class OpenModel implements AutoCloseable {
+    public static final int BLOCK_TOKENS = 16;
+
+    private final TensorOps ops;
+    private final Checkpoint checkpoint;
+    private final Llama llama;
+    private final KvCache kv;
+
+    private OpenModel(TensorOps ops, Checkpoint checkpoint, LoraTable lora, BatchLimits limits, int blocks) {
+        this.ops = ops;
+        this.checkpoint = checkpoint;
+        ModelWeights weights = Llama.prepare(ops, checkpoint.weights(), done -> {});
+        this.llama = new Llama(ops, weights, lora, limits);
+        this.kv = KvCache.allocate(ops, weights.config(), BLOCK_TOKENS, blocks);
+    }
+
+    /** Opens a folder on a backend: {@code nd4j} or {@code cpu}. */
+    public static OpenModel open(String backend, Path folder, BatchLimits limits, int blocks) {
+        TensorOps ops = backend(backend);
+        Checkpoint checkpoint =
+                Checkpoint.open(new ModelSource.Folder(folder), LoadOptions.defaults(), LoadProgress.SILENT);
+        return new OpenModel(ops, checkpoint, null, limits, blocks);
+    }
+
+    public static TensorOps backend(String name) {
+        return Nd4jBackend.open(1L << 31);
+    }
+
+    public TensorOps ops() {
+        return ops;
+    }
+
+    public Checkpoint checkpoint() {
+        return checkpoint;
+    }
+
+    public Llama llama() {
+        return llama;
+    }
+
+    public KvCache kv() {
+        return kv;
+    }
+
+    /** Logits [ids.length, vocab] of a text that starts at position 0 and uses the cache's first blocks. */
+    public float[] logits(int[] ids) {
+        TokenBatch batch = llama.batch(ids.length, 1, ids.length);
+        batch.clear();
+        int[] blocks = new int[Math.ceilDiv(ids.length, BLOCK_TOKENS)];
+        for (int i = 0; i < blocks.length; i++) {
+            blocks[i] = i;
+        }
+        batch.blocks(0, blocks, blocks.length);
+        for (int i = 0; i < ids.length; i++) {
+            batch.row(i, ids[i], i, 0, i, -1, ids.length);
+            batch.logitRow(i, i, -1);
+        }
+        Tensor logits = llama.forward(batch, kv).rows(0, ids.length);
+        Tensor host = new Tensor(Arena.ofAuto().allocate(logits.bytes(), 64), DType.F32, logits.shape());
+        ops.readback(host, logits);
+        return host.data().toArray(ValueLayout.JAVA_FLOAT);
+    }
+
+    @Override
+    public void close() {
+        ops.close();
+        checkpoint.close();
+    }
+}
