@@ -34,6 +34,10 @@ public final class Llama {
      * @param lora the adapter slots, or null for a model without any
      */
     public Llama(TensorOps ops, ModelWeights weights, LoraTable lora, BatchLimits limits) {
+        this(ops, weights, lora, limits, new RopeTable(weights.config().rope(), weights.config().headDim()));
+    }
+
+    Llama(TensorOps ops, ModelWeights weights, LoraTable lora, BatchLimits limits, RopeTable rope) {
         this.ops = ops;
         this.config = weights.config();
         this.limits = limits;
@@ -41,7 +45,7 @@ public final class Llama {
         this.head = weights.head();
         this.finalNorm = weights.finalNorm();
         this.lora = lora;
-        this.rope = new RopeTable(config.rope(), config.headDim());
+        this.rope = rope;
         this.layers = new ArrayList<>(config.layers());
         for (int i = 0; i < config.layers(); i++) {
             layers.add(new LlamaLayer(config, i, weights.layers().get(i)));

@@ -20,17 +20,28 @@ public final class RopeTable {
     private int stretchedLength = -1;
 
     public RopeTable(RopeConfig config, int headDim) {
+        this(config, headDim, inverseFrequencies(config, headDim));
+    }
+
+    /** @param inverse frequencies [headDim / 2] of a text that is not stretched */
+    RopeTable(RopeConfig config, int headDim, float[] inverse) {
         this.config = config;
         this.headDim = headDim;
+        this.inverse = inverse;
         this.stretched = new float[headDim / 2];
-        this.inverse = switch (config.scaling()) {
-            case RopeConfig.None none -> inverseFrequencies((float) config.theta());
-            case RopeConfig.Linear linear -> linear(linear);
-            case RopeConfig.Dynamic dynamic -> inverseFrequencies((float) config.theta());
-            case RopeConfig.Llama3 llama3 -> llama3(llama3);
-            case RopeConfig.Yarn yarn -> yarn(yarn);
-        };
         this.factor = config.scaling() instanceof RopeConfig.Yarn yarn ? (float) yarn.attentionFactor() : 1f;
+    }
+
+    static float[] inverseFrequencies(RopeConfig config, int headDim) {
+        float[] plain = new float[headDim / 2];
+        fill(plain, (float) config.theta(), headDim);
+        return switch (config.scaling()) {
+            case RopeConfig.None none -> plain;
+            case RopeConfig.Linear linear -> linear(linear, plain);
+            case RopeConfig.Dynamic dynamic -> plain;
+            case RopeConfig.Llama3 llama3 -> llama3(llama3, plain);
+            case RopeConfig.Yarn yarn -> yarn(yarn, (float) config.theta(), headDim);
+        };
     }
 
     /** Whether keys of a prompt of this length are the same in every sequence that starts alike. */
@@ -71,7 +82,7 @@ public final class RopeTable {
             float original = dynamic.originalPositions();
             float growth = (float) dynamic.factor() * length / original - (float) (dynamic.factor() - 1);
             float base = (float) config.theta() * (float) Math.pow(growth, (double) headDim / (headDim - 2));
-            fill(stretched, base);
+            fill(stretched, base, headDim);
             stretchedLength = length;
         }
         return stretched;
@@ -82,32 +93,24 @@ public final class RopeTable {
         return factor;
     }
 
-    private float[] inverseFrequencies(float base) {
-        float[] result = new float[headDim / 2];
-        fill(result, base);
-        return result;
-    }
-
-    private void fill(float[] result, float base) {
+    private static void fill(float[] result, float base, int headDim) {
         for (int i = 0; i < result.length; i++) {
-            result[i] = 1f / power(base, i);
+            result[i] = 1f / power(base, i, headDim);
         }
     }
 
-    private float power(float base, int i) {
+    private static float power(float base, int i, int headDim) {
         return (float) Math.pow(base, (float) (2 * i) / headDim);
     }
 
-    private float[] linear(RopeConfig.Linear linear) {
-        float[] result = inverseFrequencies((float) config.theta());
+    private static float[] linear(RopeConfig.Linear linear, float[] result) {
         for (int i = 0; i < result.length; i++) {
             result[i] /= (float) linear.factor();
         }
         return result;
     }
 
-    private float[] llama3(RopeConfig.Llama3 scaling) {
-        float[] result = inverseFrequencies((float) config.theta());
+    private static float[] llama3(RopeConfig.Llama3 scaling, float[] result) {
         float factor = (float) scaling.factor();
         float original = scaling.originalPositions();
         float low = (float) scaling.lowFreqFactor();
@@ -126,9 +129,9 @@ public final class RopeTable {
         return result;
     }
 
-    private float[] yarn(RopeConfig.Yarn scaling) {
-        double low = correctionDimension(scaling.betaFast(), scaling.originalPositions());
-        double high = correctionDimension(scaling.betaSlow(), scaling.originalPositions());
+    private static float[] yarn(RopeConfig.Yarn scaling, float theta, int headDim) {
+        double low = correctionDimension(scaling.betaFast(), scaling.originalPositions(), theta, headDim);
+        double high = correctionDimension(scaling.betaSlow(), scaling.originalPositions(), theta, headDim);
         if (scaling.truncate()) {
             low = Math.floor(low);
             high = Math.ceil(high);
@@ -140,7 +143,7 @@ public final class RopeTable {
         }
         float[] result = new float[headDim / 2];
         for (int i = 0; i < result.length; i++) {
-            float power = power((float) config.theta(), i);
+            float power = power(theta, i, headDim);
             float ramp = Math.clamp((i - (float) low) / (float) (high - low), 0f, 1f);
             float extrapolated = 1 - ramp;
             result[i] = 1f / ((float) scaling.factor() * power) * (1 - extrapolated) + 1f / power * extrapolated;
@@ -149,7 +152,7 @@ public final class RopeTable {
     }
 
     /** Dimension whose wave turns {@code rotations} times over the original length. */
-    private double correctionDimension(double rotations, int originalPositions) {
-        return headDim * Math.log(originalPositions / (rotations * 2 * Math.PI)) / (2 * Math.log(config.theta()));
+    private static double correctionDimension(double rotations, int originalPositions, double theta, int headDim) {
+        return headDim * Math.log(originalPositions / (rotations * 2 * Math.PI)) / (2 * Math.log(theta));
     }
 }

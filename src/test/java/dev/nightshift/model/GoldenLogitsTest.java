@@ -26,7 +26,7 @@ class GoldenLogitsTest {
     void logitsAreThoseOfTransformers(String backend, String family, String form) {
         Path folder = GoldenTensors.shared("golden", "models", family);
         GoldenTensors golden = GoldenTensors.open(folder.resolve("io.safetensors"));
-        try (OpenModel model = OpenModel.open(backend, folder.resolve(form), LIMITS, 8)) {
+        try (OpenModel model = OpenModel.openFamily(backend, folder.resolve(form), LIMITS, 8)) {
             float[] logits = model.logits(golden.ints("input_ids"));
             double error = relativeError(logits, golden.floats("logits_nf4"));
             System.err.printf("%s %s %s: relative error %.2e%n", backend, family, form, error);

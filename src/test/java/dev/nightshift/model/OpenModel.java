@@ -4,9 +4,9 @@ import dev.nightshift.checkpoint.Checkpoint;
 import dev.nightshift.checkpoint.LoadOptions;
 import dev.nightshift.checkpoint.LoadProgress;
 import dev.nightshift.checkpoint.ModelSource;
+import dev.nightshift.quant.BFloat16;
 import dev.nightshift.tensor.DType;
 import dev.nightshift.tensor.LoraTable;
-import dev.nightshift.tensor.Shape;
 import dev.nightshift.tensor.Tensor;
 import dev.nightshift.tensor.TensorOps;
 import dev.nightshift.tensor.nd4j.Nd4jBackend;
@@ -23,20 +23,40 @@ public final class OpenModel implements AutoCloseable {
     private final Llama llama;
     private final KvCache kv;
 
-    private OpenModel(TensorOps ops, Checkpoint checkpoint, LoraTable lora, BatchLimits limits, int blocks) {
+    private OpenModel(
+            TensorOps ops, Checkpoint checkpoint, LoraTable lora, BatchLimits limits, int blocks, boolean roundRope) {
         this.ops = ops;
         this.checkpoint = checkpoint;
         ModelWeights weights = Llama.prepare(ops, checkpoint.weights(), done -> {});
-        this.llama = new Llama(ops, weights, lora, limits);
+        ModelConfig config = weights.config();
+        float[] inverse = RopeTable.inverseFrequencies(config.rope(), config.headDim());
+        for (int i = 0; i < inverse.length && roundRope; i++) {
+            inverse[i] = BFloat16.toFloat(BFloat16.fromFloat(inverse[i]));
+        }
+        RopeTable rope = new RopeTable(config.rope(), config.headDim(), inverse);
+        this.llama = new Llama(ops, weights, lora, limits, rope);
         this.kv = KvCache.allocate(ops, weights.config(), BLOCK_TOKENS, blocks);
     }
 
     /** Opens a folder on a backend: {@code nd4j} or {@code cpu}. */
     public static OpenModel open(String backend, Path folder, BatchLimits limits, int blocks) {
+        return open(backend, folder, limits, blocks, false);
+    }
+
+    /**
+     * A model of {@code golden/models}: its maker converted the whole model to bfloat16 before it took logits, the rotary
+     * frequencies too, which transformers keeps in float32 when it loads a checkpoint. They are rounded here alike, so that
+     * the tolerance can stay what float32 needs.
+     */
+    public static OpenModel openFamily(String backend, Path folder, BatchLimits limits, int blocks) {
+        return open(backend, folder, limits, blocks, true);
+    }
+
+    private static OpenModel open(String backend, Path folder, BatchLimits limits, int blocks, boolean roundRope) {
         TensorOps ops = backend(backend);
         Checkpoint checkpoint =
                 Checkpoint.open(new ModelSource.Folder(folder), LoadOptions.defaults(), LoadProgress.SILENT);
-        return new OpenModel(ops, checkpoint, null, limits, blocks);
+        return new OpenModel(ops, checkpoint, null, limits, blocks, roundRope);
     }
 
     public static TensorOps backend(String name) {
