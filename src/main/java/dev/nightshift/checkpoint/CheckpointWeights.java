@@ -3,7 +3,6 @@ package dev.nightshift.checkpoint;
 import dev.nightshift.model.LayerWeights;
 import dev.nightshift.model.ModelWeights;
 import dev.nightshift.model.WeightSource;
-import dev.nightshift.tensor.Tensor;
 import dev.nightshift.tensor.Weight;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;

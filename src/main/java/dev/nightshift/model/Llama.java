@@ -34,7 +34,12 @@ public final class Llama {
      * @param lora the adapter slots, or null for a model without any
      */
     public Llama(TensorOps ops, ModelWeights weights, LoraTable lora, BatchLimits limits) {
-        this(ops, weights, lora, limits, new RopeTable(weights.config().rope(), weights.config().headDim()));
+        this(
+                ops,
+                weights,
+                lora,
+                limits,
+                new RopeTable(weights.config().rope(), weights.config().headDim()));
     }
 
     Llama(TensorOps ops, ModelWeights weights, LoraTable lora, BatchLimits limits, RopeTable rope) {

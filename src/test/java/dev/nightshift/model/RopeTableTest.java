@@ -41,7 +41,10 @@ class RopeTableTest {
                     node.get("name").textValue(),
                     node.get("length").intValue(),
                     factor,
-                    config(config.get("rope_parameters"), config.get("max_position_embeddings").intValue(), factor)));
+                    config(
+                            config.get("rope_parameters"),
+                            config.get("max_position_embeddings").intValue(),
+                            factor)));
         }
         return cases;
     }
@@ -49,27 +52,26 @@ class RopeTableTest {
     private static RopeConfig config(JsonNode rope, int maxPositions, double attentionFactor) {
         double factor = rope.path("factor").asDouble();
         int original = rope.path("original_max_position_embeddings").asInt(maxPositions);
-        RopeConfig.Scaling scaling =
-                switch (rope.get("rope_type").textValue()) {
-                    case "default" -> new RopeConfig.None();
-                    case "linear" -> new RopeConfig.Linear(factor);
-                    case "dynamic" -> new RopeConfig.Dynamic(factor, maxPositions);
-                    case "llama3" ->
-                        new RopeConfig.Llama3(
-                                factor,
-                                rope.get("low_freq_factor").asDouble(),
-                                rope.get("high_freq_factor").asDouble(),
-                                original);
-                    case "yarn" ->
-                        new RopeConfig.Yarn(
-                                factor,
-                                original,
-                                rope.path("beta_fast").asDouble(32),
-                                rope.path("beta_slow").asDouble(1),
-                                attentionFactor,
-                                rope.path("truncate").asBoolean(true));
-                    default -> throw new IllegalStateException(rope.toString());
-                };
+        RopeConfig.Scaling scaling = switch (rope.get("rope_type").textValue()) {
+            case "default" -> new RopeConfig.None();
+            case "linear" -> new RopeConfig.Linear(factor);
+            case "dynamic" -> new RopeConfig.Dynamic(factor, maxPositions);
+            case "llama3" ->
+                new RopeConfig.Llama3(
+                        factor,
+                        rope.get("low_freq_factor").asDouble(),
+                        rope.get("high_freq_factor").asDouble(),
+                        original);
+            case "yarn" ->
+                new RopeConfig.Yarn(
+                        factor,
+                        original,
+                        rope.path("beta_fast").asDouble(32),
+                        rope.path("beta_slow").asDouble(1),
+                        attentionFactor,
+                        rope.path("truncate").asBoolean(true));
+            default -> throw new IllegalStateException(rope.toString());
+        };
         return new RopeConfig(rope.get("rope_theta").doubleValue(), scaling);
     }
 
