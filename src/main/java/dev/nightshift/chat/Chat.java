@@ -33,22 +33,26 @@ public final class Chat {
         this.messages = new ChatMessages(takesParts(model));
     }
 
-    /** Templates differ in what they make of content that is a list: its texts, or a print of the list itself. */
+    /** A template takes content as a list of parts if it writes one part as it writes the same text given as a string. */
     private static boolean takesParts(ChatModel model) {
+        String text = "nightshift";
         Map<String, Object> part = new LinkedHashMap<>();
         part.put("type", "text");
-        part.put("text", "nightshift");
+        part.put("text", text);
+        try {
+            return probe(model, List.of(part)).equals(probe(model, text));
+        } catch (ServingException e) {
+            return false; // it refuses parts, or there is no template at all, which requests will be told
+        }
+    }
+
+    private static String probe(ChatModel model, Object content) {
         Map<String, Object> message = new LinkedHashMap<>();
         message.put("role", "user");
-        message.put("content", List.of(part));
-        try {
-            String text = model.template()
-                    .apply(new ChatPrompt(List.of(message), null, null, true, false, Map.of()))
-                    .text();
-            return text.contains("nightshift") && !text.contains("'type'") && !text.contains("\"type\"");
-        } catch (ServingException e) {
-            return false; // it can't take parts, or there is no template at all, which requests will be told
-        }
+        message.put("content", content);
+        return model.template()
+                .apply(new ChatPrompt(List.of(message), null, null, true, false, Map.of()))
+                .text();
     }
 
     /** What requests are checked against. */

@@ -24,10 +24,11 @@ final class ChoiceText {
     private final StopStrings stops;
     private final StringBuilder held = new StringBuilder();
     private final Deque<Held> tokens = new ArrayDeque<>();
+    private int sent; // characters that have left
     private int generated;
     private boolean complete;
 
-    /** A token whose text waits, with its place in {@code held}. */
+    /** A token whose text waits, wholly or in part, with its place in the whole text. */
     private static final class Held {
         final Scored scored;
         final int from;
@@ -59,16 +60,20 @@ final class ChoiceText {
         return generated;
     }
 
+    private int length() {
+        return sent + held.length();
+    }
+
     void token(Scored scored, Consumer<ChatEvent> out) {
         generated++;
         String piece = decoder.push(scored.id());
-        int from = held.length();
+        int from = length();
         if (!piece.isEmpty()) {
             completeCharacter(from + Character.charCount(piece.codePointAt(0)));
         }
         tokens.add(new Held(scored, from, from + piece.length(), decoder.holdsBack()));
         if (!append(piece, out)) {
-            release(held.length() - stops.heldBack(), out);
+            release(length() - stops.heldBack(), out);
         }
     }
 
@@ -89,7 +94,7 @@ final class ChoiceText {
             int stop = stops.next(piece.charAt(i));
             if (stop >= 0 && generated > request.sampling().minTokens()) {
                 String found = request.stops().get(stop);
-                int end = request.includeStop() ? held.length() : held.length() - found.length();
+                int end = request.includeStop() ? length() : length() - found.length();
                 cut(end);
                 finish(FinishReason.STOP, found, out);
                 return true;
@@ -100,27 +105,23 @@ final class ChoiceText {
 
     /** The text ends here, and so do the tokens: those behind it are not part of the answer. */
     private void cut(int end) {
-        held.setLength(end);
+        held.setLength(end - sent);
         tokens.removeIf(token -> token.from >= end && (token.to > end || token.partOfCharacter));
         tokens.forEach(token -> token.to = Math.min(token.to, end));
     }
 
+    /** Sends what stands before {@code until}. */
     private void release(int until, Consumer<ChatEvent> out) {
-        if (until <= 0) {
+        if (until <= sent) {
             return;
         }
         List<Held> leaving = new ArrayList<>();
         while (!tokens.isEmpty() && tokens.peek().to <= until && !tokens.peek().partOfCharacter) {
             leaving.add(tokens.poll());
         }
-        out.accept(text(held.substring(0, until), leaving));
-        held.delete(0, until);
-        Deque<Held> moved = new ArrayDeque<>();
-        for (Held token : tokens) {
-            moved.add(new Held(token.scored, Math.max(token.from - until, 0), token.to - until, token.partOfCharacter));
-        }
-        tokens.clear();
-        tokens.addAll(moved);
+        out.accept(text(held.substring(0, until - sent), leaving));
+        held.delete(0, until - sent);
+        sent = until;
     }
 
     private ChatEvent.Text text(String text, List<Held> leaving) {
@@ -139,7 +140,7 @@ final class ChoiceText {
     void finished(TokenEvent.Finished end, Consumer<ChatEvent> out) {
         String rest = decoder.finish();
         if (!rest.isEmpty()) {
-            completeCharacter(held.length() + rest.length());
+            completeCharacter(length() + rest.length());
             if (append(rest, out)) {
                 return;
             }
@@ -149,7 +150,7 @@ final class ChoiceText {
             generated++;
             if (end.stopScored() != null && request.sampling().topLogprobs() >= 0) {
                 // no text, but a token with a score: clients that sum scores count on it
-                tokens.add(new Held(end.stopScored(), held.length(), held.length(), false));
+                tokens.add(new Held(end.stopScored(), length(), length(), false));
             }
         }
         boolean asked = request.sampling().stopIds().contains(end.stopId());

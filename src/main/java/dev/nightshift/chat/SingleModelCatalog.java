@@ -7,10 +7,10 @@ import java.util.List;
 import java.util.Objects;
 
 /** The base model alone. */
-public record BaseModelCatalog(String id) implements ModelCatalog {
+public record SingleModelCatalog(String id) implements ModelCatalog {
     private static final int NAMED_MAX = 20;
 
-    public BaseModelCatalog {
+    public SingleModelCatalog {
         Objects.requireNonNull(id, "id is null");
     }
 
