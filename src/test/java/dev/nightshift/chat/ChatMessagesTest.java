@@ -35,12 +35,12 @@ final class ChatMessagesTest {
                 "content",
                 null,
                 "tool_calls",
-                List.of(fields("id", "call_1", "type", "function", "function", fields("name", "f", "arguments", arguments))));
+                List.of(fields(
+                        "id", "call_1", "type", "function", "function", fields("name", "f", "arguments", arguments))));
     }
 
     private void refused(Map<String, Object> message, String param, String words) {
-        assertThatThrownBy(() -> strings.normalise(
-                        Fixture.prompt(List.of(Fixture.message("user", "x"), message))))
+        assertThatThrownBy(() -> strings.normalise(Fixture.prompt(List.of(Fixture.message("user", "x"), message))))
                 .isInstanceOfSatisfying(ServingException.class, failure -> {
                     assertThat(failure.code()).isEqualTo(ErrorCode.INVALID_REQUEST);
                     assertThat(failure.param()).contains(param);
@@ -56,7 +56,8 @@ final class ChatMessagesTest {
 
     @Test
     void textPartsAreJoinedByNewlinesOrKeptWhereTheTemplateTakesThem() {
-        List<Object> parts = List.of(fields("type", "text", "text", "a"), "b", fields("type", "input_text", "text", "c"));
+        List<Object> parts =
+                List.of(fields("type", "text", "text", "a"), "b", fields("type", "input_text", "text", "c"));
         assertThat(one(Fixture.message("user", parts))).containsEntry("content", "a\nb\nc");
         assertThat(one(Fixture.message("user", List.of()))).containsEntry("content", "");
         Map<String, Object> kept = new ChatMessages(true)
@@ -73,8 +74,8 @@ final class ChatMessagesTest {
     @Test
     void whetherTheTemplateTakesPartsIsSeenFromWhatItWrites() {
         Chat joins = Fixture.chat(new ScriptedTokens(0, List.of()));
-        ChatPrompt parts = Fixture.prompt(
-                List.of(Fixture.message("user", List.of(fields("type", "text", "text", "a"), fields("type", "text", "text", "b")))));
+        ChatPrompt parts = Fixture.prompt(List.of(Fixture.message(
+                "user", List.of(fields("type", "text", "text", "a"), fields("type", "text", "text", "b")))));
         // the Java template prints a list as it is, so it is given a string
         assertThat(joins.render(parts).text()).isEqualTo("<|im_start|>user\na\nb<|im_end|>\n<|im_start|>assistant\n");
     }
@@ -89,7 +90,8 @@ final class ChatMessagesTest {
 
     @Test
     void argumentsReachTheTemplateAsAnObject() {
-        for (Object arguments : Arrays.asList("{\"b\":1,\"a\":[2.5,null]}", fields("b", 1, "a", Arrays.asList(2.5, null)))) {
+        for (Object arguments :
+                Arrays.asList("{\"b\":1,\"a\":[2.5,null]}", fields("b", 1, "a", Arrays.asList(2.5, null)))) {
             Object calls = one(call(arguments)).get("tool_calls");
             assertThat(calls)
                     .isEqualTo(List.of(fields(
@@ -120,7 +122,10 @@ final class ChatMessagesTest {
         refused(fields("role", 7), "messages[1].role", "'7'");
         refused(Fixture.message("tool", "x"), "messages[1].tool_call_id", "needs it");
         refused(Fixture.message("user", 7), "messages[1].content", "string");
-        refused(Fixture.message("user", List.of(fields("type", "image_url"))), "messages[1].content[0].type", "image_url");
+        refused(
+                Fixture.message("user", List.of(fields("type", "image_url"))),
+                "messages[1].content[0].type",
+                "image_url");
         refused(fields("role", "assistant", "tool_calls", 3), "messages[1].tool_calls", "list");
         refused(
                 fields("role", "assistant", "tool_calls", List.of(fields("function", fields("arguments", "{}")))),
@@ -133,15 +138,29 @@ final class ChatMessagesTest {
     @Test
     void keysThatTemplatesMustNotSeeAreLeftOut() {
         Map<String, Object> message = one(fields(
-                "role", "assistant", "content", "x", "refusal", null, "weight", 0, "audio", fields("id", "a"),
-                "tool_calls", List.of(), "reasoning", "because", "name", null));
+                "role",
+                "assistant",
+                "content",
+                "x",
+                "refusal",
+                null,
+                "weight",
+                0,
+                "audio",
+                fields("id", "a"),
+                "tool_calls",
+                List.of(),
+                "reasoning",
+                "because",
+                "name",
+                null));
         assertThat(message).isEqualTo(fields("role", "assistant", "content", "x", "reasoning_content", "because"));
     }
 
     @Test
     void emptyToolsAndDocumentsAreAbsentAndAnEmptyChatIsRefused() {
-        ChatPrompt prompt = strings.normalise(new ChatPrompt(
-                List.of(Fixture.message("user", "x")), List.of(), List.of(), true, false, Map.of()));
+        ChatPrompt prompt = strings.normalise(
+                new ChatPrompt(List.of(Fixture.message("user", "x")), List.of(), List.of(), true, false, Map.of()));
         assertThat(prompt.tools()).isNull();
         assertThat(prompt.documents()).isNull();
         assertThatThrownBy(() -> strings.normalise(Fixture.prompt(List.of())))
@@ -156,7 +175,9 @@ final class ChatMessagesTest {
     @Test
     void normalisingTwiceChangesNothing() {
         ChatPrompt once = strings.normalise(Fixture.prompt(List.of(
-                Fixture.message("developer", List.of("a", "b")), call("{\"x\":1}"), fields("role", "tool", "tool_call_id", "c"))));
+                Fixture.message("developer", List.of("a", "b")),
+                call("{\"x\":1}"),
+                fields("role", "tool", "tool_call_id", "c"))));
         assertThat(strings.normalise(once)).isEqualTo(once);
     }
 }

@@ -69,17 +69,21 @@ final class ChatStreamTest {
 
     @Test
     void eventsComeInOrderAndEndWithUsage() {
-        List<ChatEvent> events = run(Fixture.request(List.of()), ScriptedTokens.script(END, ids("H", "ell", "o", "Ġworld")));
-        assertThat(events.getFirst()).isEqualTo(new ChatEvent.Started(Fixture.tiny().encode("hi", true).length));
+        List<ChatEvent> events =
+                run(Fixture.request(List.of()), ScriptedTokens.script(END, ids("H", "ell", "o", "Ġworld")));
+        assertThat(events.getFirst())
+                .isEqualTo(new ChatEvent.Started(Fixture.tiny().encode("hi", true).length));
         assertThat(Fixture.texts(events)).containsExactly("H", "ell", "o", " world");
-        assertThat(events.get(events.size() - 2)).isEqualTo(new ChatEvent.ChoiceFinished(0, FinishReason.STOP, null, 5));
+        assertThat(events.get(events.size() - 2))
+                .isEqualTo(new ChatEvent.ChoiceFinished(0, FinishReason.STOP, null, 5));
         assertThat(events.getLast())
                 .isEqualTo(new ChatEvent.Completed(Fixture.tiny().encode("hi", true).length, 5, 0));
     }
 
     @Test
     void aStopStringSplitOverTokensIsNeverSent() {
-        List<ChatEvent> events = run(Fixture.request(List.of("DEFGHIJ")), ScriptedTokens.script(END, bytes("ABCDEFGHIJKL")));
+        List<ChatEvent> events =
+                run(Fixture.request(List.of("DEFGHIJ")), ScriptedTokens.script(END, bytes("ABCDEFGHIJKL")));
         assertThat(Fixture.texts(events)).containsExactly("A", "B", "C");
         assertThat(Fixture.only(events, ChatEvent.ChoiceFinished.class))
                 .isEqualTo(new ChatEvent.ChoiceFinished(0, FinishReason.STOP, "DEFGHIJ", 10));
@@ -87,25 +91,32 @@ final class ChatStreamTest {
 
     @Test
     void heldTextThatBecomesNoStopStringIsSentTogether() {
-        List<ChatEvent> events = run(Fixture.request(List.of("DEFGHIJ")), ScriptedTokens.script(-1, bytes("CDEFGHxDEF")));
+        List<ChatEvent> events =
+                run(Fixture.request(List.of("DEFGHIJ")), ScriptedTokens.script(-1, bytes("CDEFGHxDEF")));
         assertThat(Fixture.texts(events)).containsExactly("C", "DEFGHx", "DEF");
-        assertThat(Fixture.only(events, ChatEvent.ChoiceFinished.class).reason()).isEqualTo(FinishReason.LENGTH);
+        assertThat(Fixture.only(events, ChatEvent.ChoiceFinished.class).reason())
+                .isEqualTo(FinishReason.LENGTH);
     }
 
     @Test
     void aStopStringInsideATokenCutsExactlyAtTheString() {
         int[] hello = ids("H", "ell", "o", "Ġworld");
-        assertThat(text(run(Fixture.request(List.of("ll")), ScriptedTokens.script(END, hello)))).isEqualTo("He");
-        assertThat(text(run(Fixture.request(List.of("o w")), ScriptedTokens.script(END, hello)))).isEqualTo("Hell");
+        assertThat(text(run(Fixture.request(List.of("ll")), ScriptedTokens.script(END, hello))))
+                .isEqualTo("He");
+        assertThat(text(run(Fixture.request(List.of("o w")), ScriptedTokens.script(END, hello))))
+                .isEqualTo("Hell");
         assertThat(text(run(Fixture.includingStop(Fixture.request(List.of("o w"))), ScriptedTokens.script(END, hello))))
                 .isEqualTo("Hello w");
     }
 
     @Test
     void ofSeveralStopStringsTheOneThatEndsFirstCounts() {
-        List<ChatEvent> events = run(Fixture.request(List.of("world", "o w", "zzz")), ScriptedTokens.script(END, ids("H", "ell", "o", "Ġworld")));
+        List<ChatEvent> events = run(
+                Fixture.request(List.of("world", "o w", "zzz")),
+                ScriptedTokens.script(END, ids("H", "ell", "o", "Ġworld")));
         assertThat(text(events)).isEqualTo("Hell");
-        assertThat(Fixture.only(events, ChatEvent.ChoiceFinished.class).stopReason()).isEqualTo("o w");
+        assertThat(Fixture.only(events, ChatEvent.ChoiceFinished.class).stopReason())
+                .isEqualTo("o w");
     }
 
     @Test
@@ -130,7 +141,8 @@ final class ChatStreamTest {
     void minTokensLetsAnEarlyStopStringPass() {
         List<ChatEvent> events = run(scored(List.of("b"), 3), ScriptedTokens.script(END, bytes("abcabc")));
         assertThat(text(events)).isEqualTo("abca");
-        assertThat(Fixture.only(events, ChatEvent.ChoiceFinished.class).completionTokens()).isEqualTo(5);
+        assertThat(Fixture.only(events, ChatEvent.ChoiceFinished.class).completionTokens())
+                .isEqualTo(5);
     }
 
     @Test
@@ -142,7 +154,8 @@ final class ChatStreamTest {
             assertThat(events.stream()
                             .filter(ChatEvent.Text.class::isInstance)
                             .flatMap(event -> ((ChatEvent.Text) event).ids().stream()))
-                    .containsExactlyElementsOf(Arrays.stream(bytes(emoji)).boxed().toList());
+                    .containsExactlyElementsOf(
+                            Arrays.stream(bytes(emoji)).boxed().toList());
         }
     }
 
@@ -156,7 +169,10 @@ final class ChatStreamTest {
                 bytes("\uFFFD\uFFFD real"))) {
             List<ChatEvent> events = run(Fixture.request(List.of()), ScriptedTokens.script(END, tokens));
             assertThat(text(events)).isEqualTo(Fixture.tiny().decode(tokens, true));
-            assertThat(whole(Fixture.request(List.of()), ScriptedTokens.script(END, tokens)).choices().getFirst().text())
+            assertThat(whole(Fixture.request(List.of()), ScriptedTokens.script(END, tokens))
+                            .choices()
+                            .getFirst()
+                            .text())
                     .isEqualTo(text(events));
         }
     }
@@ -168,20 +184,35 @@ final class ChatStreamTest {
 
     @Test
     void theEndTokenAndSkippedSpecialTokensAreNeverVisible() {
-        assertThat(text(run(Fixture.request(List.of("<|im_")), ScriptedTokens.script(END, ids("H", "<|im_start|>", "ell", "o")))))
+        assertThat(text(run(
+                        Fixture.request(List.of("<|im_")),
+                        ScriptedTokens.script(END, ids("H", "<|im_start|>", "ell", "o")))))
                 .isEqualTo("Hello");
         ChatRequest keep = new ChatRequest(
-                "tiny", new ChatRequest.Text("hi", true), SamplingParameters.greedy(), true, Optional.of(9),
-                List.of(), false, false, 1, -1, "", Optional.empty());
-        assertThat(text(run(keep, ScriptedTokens.script(END, ids("H", "<|im_start|>", "ell", "o"))))).isEqualTo("H<|im_start|>ello");
+                "tiny",
+                new ChatRequest.Text("hi", true),
+                SamplingParameters.greedy(),
+                true,
+                Optional.of(9),
+                List.of(),
+                false,
+                false,
+                1,
+                -1,
+                "",
+                Optional.empty());
+        assertThat(text(run(keep, ScriptedTokens.script(END, ids("H", "<|im_start|>", "ell", "o")))))
+                .isEqualTo("H<|im_start|>ello");
     }
 
     @Test
     void aStopIdIsNamedUnlikeTheModelsOwnEndToken() {
         List<ChatEvent> events = run(scored(List.of(), 0, 77), ScriptedTokens.script(77, ids("H")));
-        assertThat(Fixture.only(events, ChatEvent.ChoiceFinished.class).stopReason()).isEqualTo(77);
+        assertThat(Fixture.only(events, ChatEvent.ChoiceFinished.class).stopReason())
+                .isEqualTo(77);
         events = run(scored(List.of(), 0, 77), ScriptedTokens.script(END, ids("H")));
-        assertThat(Fixture.only(events, ChatEvent.ChoiceFinished.class).stopReason()).isNull();
+        assertThat(Fixture.only(events, ChatEvent.ChoiceFinished.class).stopReason())
+                .isNull();
     }
 
     @Test
@@ -192,20 +223,25 @@ final class ChatStreamTest {
                 .filter(ChatEvent.Text.class::isInstance)
                 .flatMap(event -> ((ChatEvent.Text) event).logprobs().stream())
                 .toList();
-        assertThat(scores).extracting(ChatEvent.TokenLogprob::id).containsExactlyElementsOf(
-                Arrays.stream(ScriptedTokens.concat(tokens, END)).boxed().toList());
+        assertThat(scores)
+                .extracting(ChatEvent.TokenLogprob::id)
+                .containsExactlyElementsOf(Arrays.stream(ScriptedTokens.concat(tokens, END))
+                        .boxed()
+                        .toList());
         assertThat(scores.get(1).token()).isEqualTo("\uFFFD");
         assertThat(scores.get(1).bytes()).containsExactly(0xF0);
         assertThat(scores.get(0).logprob()).isEqualTo(-tokens[0] / 1000f);
         assertThat(scores.get(0).top()).extracting(ChatEvent.TokenLogprob::id).containsExactly(tokens[0], 7);
         assertThat(text(events)).isEqualTo("H🙂");
         assertThat(run(Fixture.request(List.of()), ScriptedTokens.script(END, tokens)))
-                .allMatch(event -> !(event instanceof ChatEvent.Text piece) || piece.logprobs().isEmpty());
+                .allMatch(event -> !(event instanceof ChatEvent.Text piece)
+                        || piece.logprobs().isEmpty());
     }
 
     @Test
     void tokensThatLieWhollyInTheStopStringAreNoPartOfTheAnswer() {
-        List<ChatEvent> events = run(scored(List.of("lo w"), 0), ScriptedTokens.script(END, ids("H", "ell", "o", "Ġworld")));
+        List<ChatEvent> events =
+                run(scored(List.of("lo w"), 0), ScriptedTokens.script(END, ids("H", "ell", "o", "Ġworld")));
         assertThat(events.stream()
                         .filter(ChatEvent.Text.class::isInstance)
                         .flatMap(event -> ((ChatEvent.Text) event).logprobs().stream())
@@ -221,21 +257,27 @@ final class ChatStreamTest {
                 Arrays.stream(prompt).skip(1).mapToObj(ScriptedTokens::scored).toList()));
         script.add(new TokenEvent.Finished(FinishReason.LENGTH, -1, null, 0));
         ChatRequest request = Fixture.withMax(
-                Fixture.request(new ChatRequest.Ids(prompt), Fixture.sampling(-1, 0, List.of()), 1, List.of()), Optional.of(0), 1);
+                Fixture.request(new ChatRequest.Ids(prompt), Fixture.sampling(-1, 0, List.of()), 1, List.of()),
+                Optional.of(0),
+                1);
         List<ChatEvent> events = run(request, script);
-        List<ChatEvent.TokenLogprob> scores = Fixture.only(events, ChatEvent.PromptScored.class).tokens();
-        assertThat(scores.stream().mapToInt(ChatEvent.TokenLogprob::id).toArray()).isEqualTo(prompt);
+        List<ChatEvent.TokenLogprob> scores =
+                Fixture.only(events, ChatEvent.PromptScored.class).tokens();
+        assertThat(scores.stream().mapToInt(ChatEvent.TokenLogprob::id).toArray())
+                .isEqualTo(prompt);
         assertThat(scores.getFirst().logprob()).isNaN();
-        assertThat(Fixture.only(events, ChatEvent.Completed.class).completionTokens()).isZero();
+        assertThat(Fixture.only(events, ChatEvent.Completed.class).completionTokens())
+                .isZero();
     }
 
     @Test
     void choicesInterleaveAndEachHasItsOwnStop() {
-        ScriptedTokens engine = new ScriptedTokens(9999, List.of(
-                ScriptedTokens.script(END, bytes("aaXb")), ScriptedTokens.script(-1, bytes("ccccccc"))));
+        ScriptedTokens engine = new ScriptedTokens(
+                9999, List.of(ScriptedTokens.script(END, bytes("aaXb")), ScriptedTokens.script(-1, bytes("ccccccc"))));
         List<ChatEvent> events = Fixture.drain(Fixture.chat(engine)
                 .complete(
-                        Fixture.request(new ChatRequest.Text("hi", true), Fixture.sampling(-1, 0, List.of()), 2, List.of("X")),
+                        Fixture.request(
+                                new ChatRequest.Text("hi", true), Fixture.sampling(-1, 0, List.of()), 2, List.of("X")),
                         () -> {}));
         assertThat(events.stream()
                         .filter(ChatEvent.Text.class::isInstance)
@@ -246,17 +288,23 @@ final class ChatStreamTest {
                 .containsExactly(
                         new ChatEvent.ChoiceFinished(0, FinishReason.STOP, "X", 3),
                         new ChatEvent.ChoiceFinished(1, FinishReason.LENGTH, null, 7));
-        assertThat(Fixture.only(events, ChatEvent.Completed.class).completionTokens()).isEqualTo(10);
+        assertThat(Fixture.only(events, ChatEvent.Completed.class).completionTokens())
+                .isEqualTo(10);
     }
 
     @Test
     void aFailedChoiceEndsTheRequestAndCancelsTheOthers() {
         ServingException failure = new ServingException(ErrorCode.NON_FINITE_LOGITS, "NaN");
-        ScriptedTokens engine = new ScriptedTokens(2, List.of(
-                List.of(new TokenEvent.Token(ScriptedTokens.scored(50)), new TokenEvent.Failed(failure)),
-                ScriptedTokens.script(END, bytes("cccc"))));
-        ChatStream stream = Fixture.chat(engine).complete(
-                Fixture.request(new ChatRequest.Text("hi", true), Fixture.sampling(-1, 0, List.of()), 2, List.of()), () -> {});
+        ScriptedTokens engine = new ScriptedTokens(
+                2,
+                List.of(
+                        List.of(new TokenEvent.Token(ScriptedTokens.scored(50)), new TokenEvent.Failed(failure)),
+                        ScriptedTokens.script(END, bytes("cccc"))));
+        ChatStream stream = Fixture.chat(engine)
+                .complete(
+                        Fixture.request(
+                                new ChatRequest.Text("hi", true), Fixture.sampling(-1, 0, List.of()), 2, List.of()),
+                        () -> {});
         List<ChatEvent> events = Fixture.drain(stream);
         assertThat(events.getLast()).isEqualTo(new ChatEvent.Failed(failure));
         assertThat(engine.played.get(1).cancelled).isTrue();
@@ -269,7 +317,10 @@ final class ChatStreamTest {
         ChatStream stream = Fixture.chat(engine).complete(Fixture.request(List.of()), () -> {});
         stream.cancel();
         stream.cancel();
-        assertThat(Fixture.only(Fixture.drain(stream), ChatEvent.Failed.class).failure().code()).isEqualTo(ErrorCode.CANCELLED);
+        assertThat(Fixture.only(Fixture.drain(stream), ChatEvent.Failed.class)
+                        .failure()
+                        .code())
+                .isEqualTo(ErrorCode.CANCELLED);
     }
 
     @Test
@@ -279,7 +330,9 @@ final class ChatStreamTest {
         ChatStream stream = Fixture.chat(engine).complete(Fixture.request(List.of()), told::incrementAndGet);
         engine.played.getFirst().release(2);
         assertThat(told).hasValue(2);
-        assertThat(engine.played.getFirst().poll()).as("still in the engine's queue").isNotNull();
+        assertThat(engine.played.getFirst().poll())
+                .as("still in the engine's queue")
+                .isNotNull();
         assertThat(stream.poll()).isInstanceOf(ChatEvent.Started.class);
     }
 
@@ -299,7 +352,8 @@ final class ChatStreamTest {
             for (int at = 0; at < text.length(); ) {
                 int to = text.offsetByCodePoints(at, 1 + random.nextInt(text.codePointCount(at, text.length())));
                 String part = text.substring(at, to);
-                int[] tokens = random.nextBoolean() ? bytes(part) : Fixture.tiny().encodePlain(part);
+                int[] tokens =
+                        random.nextBoolean() ? bytes(part) : Fixture.tiny().encodePlain(part);
                 Arrays.stream(tokens).forEach(cut::add);
                 at = to;
             }
@@ -318,8 +372,10 @@ final class ChatStreamTest {
             assertThat(choice.logprobs()).extracting(ChatEvent.TokenLogprob::id).isEqualTo(choice.ids());
             assertThat(choice.ids().stream().filter(id -> id != END).toList())
                     .as("tokens are a prefix of what was generated")
-                    .isEqualTo(cut.subList(0, (int) choice.ids().stream().filter(id -> id != END).count()));
-            assertThat(Fixture.only(events, ChatEvent.ChoiceFinished.class).reason()).isEqualTo(FinishReason.STOP);
+                    .isEqualTo(cut.subList(0, (int)
+                            choice.ids().stream().filter(id -> id != END).count()));
+            assertThat(Fixture.only(events, ChatEvent.ChoiceFinished.class).reason())
+                    .isEqualTo(FinishReason.STOP);
         }
     }
 
@@ -346,20 +402,23 @@ final class ChatStreamTest {
     void aWholeAnswerIsGatheredWithoutAThreadThatWaits() throws Exception {
         ScriptedTokens engine = new ScriptedTokens(0, List.of(ScriptedTokens.script(END, bytes("abc"))));
         try (ExecutorService executor = Executors.newSingleThreadExecutor()) {
-            CompletableFuture<ChatResult> result = ChatResult.of(Fixture.chat(engine), Fixture.request(List.of()), executor);
+            CompletableFuture<ChatResult> result =
+                    ChatResult.of(Fixture.chat(engine), Fixture.request(List.of()), executor);
             for (int i = 0; i < 4; i++) {
                 executor.submit(() -> {}).get(5, TimeUnit.SECONDS); // the one thread is free
                 assertThat(result.isDone()).isFalse();
                 engine.played.getFirst().release(1);
             }
-            assertThat(result.get(5, TimeUnit.SECONDS).choices().getFirst().text()).isEqualTo("abc");
+            assertThat(result.get(5, TimeUnit.SECONDS).choices().getFirst().text())
+                    .isEqualTo("abc");
         }
     }
 
     @Test
     void aCancelledOrFailedWholeAnswerTellsBothSides() {
         ScriptedTokens engine = new ScriptedTokens(1, List.of(ScriptedTokens.script(END, bytes("abc"))));
-        CompletableFuture<ChatResult> result = ChatResult.of(Fixture.chat(engine), Fixture.request(List.of()), Runnable::run);
+        CompletableFuture<ChatResult> result =
+                ChatResult.of(Fixture.chat(engine), Fixture.request(List.of()), Runnable::run);
         result.cancel(true);
         assertThat(engine.played.getFirst().cancelled).isTrue();
         assertThat(result).isCancelled();
@@ -369,6 +428,9 @@ final class ChatStreamTest {
                 Fixture.chat(new ScriptedTokens(9, List.of(List.of(new TokenEvent.Failed(failure))))),
                 Fixture.request(List.of()),
                 Runnable::run);
-        assertThat(late).failsWithin(Duration.ofSeconds(5)).withThrowableOfType(ExecutionException.class).withCause(failure);
+        assertThat(late)
+                .failsWithin(Duration.ofSeconds(5))
+                .withThrowableOfType(ExecutionException.class)
+                .withCause(failure);
     }
 }

@@ -24,8 +24,7 @@ final class ChatTest {
     private final Chat chat = Fixture.chat(engine);
 
     private static ChatRequest of(ChatRequest.Prompt prompt, Optional<Integer> max) {
-        return Fixture.withMax(
-                Fixture.request(prompt, Fixture.sampling(-1, 0, List.of()), 1, List.of()), max, -1);
+        return Fixture.withMax(Fixture.request(prompt, Fixture.sampling(-1, 0, List.of()), 1, List.of()), max, -1);
     }
 
     private static ChatRequest.Ids ids(int count) {
@@ -72,7 +71,13 @@ final class ChatTest {
                 prompt -> new RenderedPrompt(
                         "<|begin_of_text|>" + prompt.messages().getFirst().get("content"),
                         List.of(new RenderedPrompt.Span(
-                                17, 17 + prompt.messages().getFirst().get("content").toString().length())),
+                                17,
+                                17
+                                        + prompt.messages()
+                                                .getFirst()
+                                                .get("content")
+                                                .toString()
+                                                .length())),
                         List.of()),
                 Optional.empty(),
                 llama3.vocabSize(),
@@ -107,7 +112,12 @@ final class ChatTest {
 
     @Test
     void idsOutsideTheVocabularyAndEmptyPromptsAreRefused() {
-        refused(of(new ChatRequest.Ids(new int[] {1, 4096}), Optional.of(1)), ErrorCode.INVALID_REQUEST, "prompt[1]", "4096", "4095");
+        refused(
+                of(new ChatRequest.Ids(new int[] {1, 4096}), Optional.of(1)),
+                ErrorCode.INVALID_REQUEST,
+                "prompt[1]",
+                "4096",
+                "4095");
         refused(of(new ChatRequest.Ids(new int[] {-1}), Optional.of(1)), ErrorCode.INVALID_REQUEST, "-1");
         refused(of(new ChatRequest.Ids(new int[0]), Optional.of(1)), ErrorCode.INVALID_REQUEST, "no tokens");
         refused(of(new ChatRequest.Text("", true), Optional.of(1)), ErrorCode.INVALID_REQUEST, "no tokens");
@@ -116,16 +126,32 @@ final class ChatTest {
     @Test
     void anUnknownModelIsRefusedNamingTheKnownOnes() {
         ChatRequest wrong = new ChatRequest(
-                "gpt-5", new ChatRequest.Text("hi", true), Fixture.sampling(-1, 0, List.of()), true,
-                Optional.of(1), List.of(), false, true, 1, -1, "", Optional.empty());
+                "gpt-5",
+                new ChatRequest.Text("hi", true),
+                Fixture.sampling(-1, 0, List.of()),
+                true,
+                Optional.of(1),
+                List.of(),
+                false,
+                true,
+                1,
+                -1,
+                "",
+                Optional.empty());
         refused(wrong, ErrorCode.MODEL_NOT_FOUND, "gpt-5", "tiny");
     }
 
     @Test
     void choicesDrawFromDifferentSeedsTheFirstFromTheRequestsOwn() {
-        chat.complete(Fixture.request(new ChatRequest.Text("hi", true), Fixture.sampling(-1, 0, List.of()), 3, List.of()), () -> {});
-        assertThat(engine.requests).extracting(request -> request.sampling().seed()).startsWith(42L).doesNotHaveDuplicates();
-        assertThat(Chat.choiceSeed(42, 2)).isEqualTo(engine.requests.get(2).sampling().seed());
+        chat.complete(
+                Fixture.request(new ChatRequest.Text("hi", true), Fixture.sampling(-1, 0, List.of()), 3, List.of()),
+                () -> {});
+        assertThat(engine.requests)
+                .extracting(request -> request.sampling().seed())
+                .startsWith(42L)
+                .doesNotHaveDuplicates();
+        assertThat(Chat.choiceSeed(42, 2))
+                .isEqualTo(engine.requests.get(2).sampling().seed());
     }
 
     @Test
@@ -148,7 +174,8 @@ final class ChatTest {
             }
         };
         Chat leasing = new Chat(Fixture.model(1024), counting, engine, 16);
-        ChatRequest three = Fixture.request(new ChatRequest.Text("hi", true), Fixture.sampling(-1, 0, List.of()), 3, List.of());
+        ChatRequest three =
+                Fixture.request(new ChatRequest.Text("hi", true), Fixture.sampling(-1, 0, List.of()), 3, List.of());
         Fixture.drain(leasing.complete(three, () -> {}));
         assertThat(leases).hasValue(0);
         failAt.set(2);
@@ -157,18 +184,23 @@ final class ChatTest {
         failAt.set(-1);
         engine.refusal = new ServingException(ErrorCode.QUEUE_FULL, "full");
         assertThatThrownBy(() -> leasing.complete(three, () -> {}))
-                .isInstanceOfSatisfying(ServingException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.QUEUE_FULL));
+                .isInstanceOfSatisfying(
+                        ServingException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.QUEUE_FULL));
         assertThat(leases).hasValue(0);
     }
 
     @Test
     void tokenizeShowsWhatCompleteWouldSendAndDetokenizeShowsSpecialTokens() {
-        ChatRequest.Messages messages = new ChatRequest.Messages(Fixture.prompt(List.of(Fixture.message("user", "hi"))));
+        ChatRequest.Messages messages =
+                new ChatRequest.Messages(Fixture.prompt(List.of(Fixture.message("user", "hi"))));
         int[] ids = chat.encode(messages);
         chat.complete(of(messages, Optional.of(1)), () -> {});
         assertThat(engine.requests.getFirst().promptIds()).isEqualTo(ids);
         assertThat(chat.detokenize(ids)).isEqualTo("<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n");
-        assertThat(chat.tokenStrings(ids)).startsWith("<|im_start|>").contains("Ċ").hasSize(ids.length);
+        assertThat(chat.tokenStrings(ids))
+                .startsWith("<|im_start|>")
+                .contains("Ċ")
+                .hasSize(ids.length);
         assertThatThrownBy(() -> chat.detokenize(new int[] {4096}))
                 .isInstanceOf(ServingException.class)
                 .hasMessageContaining("4096");

@@ -136,8 +136,7 @@ final class Fixture {
     }
 
     static <T extends ChatEvent> T only(List<ChatEvent> events, Class<T> kind) {
-        List<T> found =
-                events.stream().filter(kind::isInstance).map(kind::cast).toList();
+        List<T> found = events.stream().filter(kind::isInstance).map(kind::cast).toList();
         if (found.size() != 1) {
             throw new AssertionError(found.size() + " events of " + kind.getSimpleName() + " in " + events);
         }

@@ -27,7 +27,9 @@ final class StopStringsTest {
                         .filter(head::endsWith)
                         .max((a, b) -> a.length() - b.length())
                         .orElse(null);
-                assertThat(found < 0 ? null : stops.get(found)).as(stops + " in " + head).isEqualTo(want);
+                assertThat(found < 0 ? null : stops.get(found))
+                        .as(stops + " in " + head)
+                        .isEqualTo(want);
                 int held = 0;
                 for (String stop : stops) {
                     for (int k = 1; k < stop.length(); k++) {
