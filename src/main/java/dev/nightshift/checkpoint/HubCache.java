@@ -46,7 +46,8 @@ record HubCache(Path root, String id) {
             return Optional.of(revision);
         }
         try {
-            return Optional.of(Files.readString(folder().resolve("refs").resolve(revision)).strip())
+            return Optional.of(Files.readString(folder().resolve("refs").resolve(revision))
+                            .strip())
                     .filter(HubCache::isCommit);
         } catch (IOException e) {
             return Optional.empty();
@@ -101,7 +102,8 @@ record HubCache(Path root, String id) {
         return new ServingException(
                 full ? ErrorCode.INSUFFICIENT_STORAGE : ErrorCode.UNAVAILABLE,
                 full
-                        ? "%s: no space left under %s (HF_HUB_CACHE or HF_HOME choose another place)".formatted(what, root)
+                        ? "%s: no space left under %s (HF_HUB_CACHE or HF_HOME choose another place)"
+                                .formatted(what, root)
                         : "%s: %s".formatted(what, reason),
                 cause);
     }

@@ -57,10 +57,12 @@ final class HubClient implements AutoCloseable {
         String commit = body.path("sha").asText();
         if (!HubCache.isCommit(commit)) {
             throw new ServingException(
-                    ErrorCode.UNAVAILABLE, "%s names no commit for %s: '%s'".formatted(settings.endpoint(), id, commit));
+                    ErrorCode.UNAVAILABLE,
+                    "%s names no commit for %s: '%s'".formatted(settings.endpoint(), id, commit));
         }
         List<String> files = new ArrayList<>();
-        body.path("siblings").forEach(sibling -> files.add(sibling.path("rfilename").asText()));
+        body.path("siblings")
+                .forEach(sibling -> files.add(sibling.path("rfilename").asText()));
         return new Revision(commit, files);
     }
 
@@ -75,7 +77,8 @@ final class HubClient implements AutoCloseable {
         String name = etag.map(text -> text.replaceFirst("^W/", "").replace("\"", ""))
                 .filter(text -> text.matches("[\\w.-]{1,200}"))
                 .orElseThrow(() -> new ServingException(
-                        ErrorCode.UNAVAILABLE, "%s gives no ETag for %s of %s".formatted(settings.endpoint(), file, id)));
+                        ErrorCode.UNAVAILABLE,
+                        "%s gives no ETag for %s of %s".formatted(settings.endpoint(), file, id)));
         Optional<String> size = header(response, "X-Linked-Size");
         if (size.isEmpty() && response.statusCode() < 300) {
             size = header(response, "Content-Length");
@@ -97,11 +100,15 @@ final class HubClient implements AutoCloseable {
     }
 
     private URI resolve(String commit, String file) {
-        return URI.create("%s/%s/resolve/%s/%s".formatted(settings.endpoint(), id, commit, encode(file).replace("%2F", "/")));
+        return URI.create("%s/%s/resolve/%s/%s"
+                .formatted(settings.endpoint(), id, commit, encode(file).replace("%2F", "/")));
     }
 
     private HttpRequest.Builder request(URI uri) {
-        return HttpRequest.newBuilder(uri).timeout(ANSWER_TIMEOUT).header("User-Agent", "nightshift").header("Accept-Encoding", "identity");
+        return HttpRequest.newBuilder(uri)
+                .timeout(ANSWER_TIMEOUT)
+                .header("User-Agent", "nightshift")
+                .header("Accept-Encoding", "identity");
     }
 
     /** @param toOtherHosts whether a redirect away from the hub is followed */
@@ -109,7 +116,8 @@ final class HubClient implements AutoCloseable {
             throws IOException {
         URI uri = request.uri();
         for (int redirects = 0; ; redirects++) {
-            HttpRequest.Builder next = HttpRequest.newBuilder(request, (name, value) -> true).uri(uri);
+            HttpRequest.Builder next =
+                    HttpRequest.newBuilder(request, (name, value) -> true).uri(uri);
             if (isHub(uri)) {
                 settings.token().ifPresent(token -> next.setHeader("Authorization", "Bearer " + token));
             }
@@ -172,17 +180,21 @@ final class HubClient implements AutoCloseable {
             throw new ServingException(
                     ErrorCode.PERMISSION_DENIED,
                     hasToken
-                            ? "%s does not accept the token for %s (HF_TOKEN, or the token file)".formatted(settings.endpoint(), id)
-                            : "%s does not exist at %s, or needs a token in HF_TOKEN".formatted(id, settings.endpoint()));
+                            ? "%s does not accept the token for %s (HF_TOKEN, or the token file)"
+                                    .formatted(settings.endpoint(), id)
+                            : "%s does not exist at %s, or needs a token in HF_TOKEN"
+                                    .formatted(id, settings.endpoint()));
         }
         if (status == 404) {
             String missing = error.equals("RepoNotFound") ? "" : " %s of".formatted(what);
             throw new ServingException(
-                    ErrorCode.NOT_FOUND, "%s has no%s %s".formatted(settings.endpoint(), missing.isEmpty() ? " model" : missing, id));
+                    ErrorCode.NOT_FOUND,
+                    "%s has no%s %s".formatted(settings.endpoint(), missing.isEmpty() ? " model" : missing, id));
         }
         if (status < 500 && status != 408 && status != 429) {
             throw new ServingException(
-                    ErrorCode.UNAVAILABLE, "%s answers %d for %s of %s".formatted(settings.endpoint(), status, what, id));
+                    ErrorCode.UNAVAILABLE,
+                    "%s answers %d for %s of %s".formatted(settings.endpoint(), status, what, id));
         }
         throw new IOException("%s answers %d for %s of %s".formatted(settings.endpoint(), status, what, id));
     }

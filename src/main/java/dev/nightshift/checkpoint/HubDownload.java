@@ -27,9 +27,11 @@ import java.util.concurrent.atomic.AtomicLong;
 final class HubDownload {
     /** Tries without a byte of progress in between. */
     private static final int TRIES_MAX = 5;
+
     private static final Duration FIRST_PAUSE = Duration.ofMillis(200);
     /** A body that is silent for so long is given up. */
     private static final Duration STALL = Duration.ofSeconds(30);
+
     private static final int BUFFER_BYTES = 1 << 20;
 
     private final HubClient client;
@@ -103,8 +105,7 @@ final class HubDownload {
             throws IOException {
         HttpResponse<InputStream> response = client.content(commit, file, have);
         try (InputStream body = response.body();
-                FileChannel out = FileChannel.open(
-                        incomplete, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
+                FileChannel out = FileChannel.open(incomplete, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
             if (response.statusCode() == 416) {
                 out.truncate(0);
                 throw new IOException("%s has no byte %d".formatted(file, have));

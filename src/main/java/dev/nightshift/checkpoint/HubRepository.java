@@ -55,7 +55,8 @@ final class HubRepository {
             try {
                 found = client.revision(revision);
             } catch (IOException e) {
-                return cached.orElseThrow(() -> notCached("%s can't be reached (%s)".formatted(settings.endpoint(), reason(e))));
+                return cached.orElseThrow(
+                        () -> notCached("%s can't be reached (%s)".formatted(settings.endpoint(), reason(e))));
             }
             download(client, found, progress);
             remember(found.commit());
@@ -78,7 +79,8 @@ final class HubRepository {
         if (!files.contains(TensorFiles.INDEX)) {
             throw new ServingException(
                     ErrorCode.INVALID_REQUEST,
-                    "%s has neither %s nor %s; other formats are not supported".formatted(id, TensorFiles.SINGLE, TensorFiles.INDEX));
+                    "%s has neither %s nor %s; other formats are not supported"
+                            .formatted(id, TensorFiles.SINGLE, TensorFiles.INDEX));
         }
         fetch(download, found.commit(), TensorFiles.INDEX);
         for (String shard : shards(cache.snapshot(found.commit()))) {
@@ -109,7 +111,8 @@ final class HubRepository {
         for (String shard : shards) {
             if (!SHARD.matcher(shard).matches()) {
                 throw new ServingException(
-                        ErrorCode.INVALID_REQUEST, "%s of %s names the file '%s'".formatted(TensorFiles.INDEX, id, shard));
+                        ErrorCode.INVALID_REQUEST,
+                        "%s of %s names the file '%s'".formatted(TensorFiles.INDEX, id, shard));
             }
         }
         return List.copyOf(shards);
@@ -127,7 +130,8 @@ final class HubRepository {
     private ServingException notCached(String why) {
         return new ServingException(
                 ErrorCode.UNAVAILABLE,
-                "%s and model %s, revision %s, is not complete in the cache %s".formatted(why, id, revision, settings.cache()));
+                "%s and model %s, revision %s, is not complete in the cache %s"
+                        .formatted(why, id, revision, settings.cache()));
     }
 
     private static String reason(IOException e) {

@@ -32,8 +32,8 @@ public final class SafetensorsWriter {
     /** Replaces {@code file} by one with these tensors; {@code metadata} may be empty. */
     public static void write(Path file, Map<String, Tensor> tensors, Map<String, String> metadata) throws IOException {
         List<Map.Entry<String, Tensor>> ordered = tensors.entrySet().stream()
-                .sorted(Comparator.comparingInt(
-                                (Map.Entry<String, Tensor> entry) -> -entry.getValue().dtype().bytes())
+                .sorted(Comparator.comparingInt((Map.Entry<String, Tensor> entry) ->
+                                -entry.getValue().dtype().bytes())
                         .thenComparing(Map.Entry::getKey))
                 .toList();
         Path folder = file.toAbsolutePath().getParent();

@@ -38,7 +38,12 @@ class HubRepositoryTest {
             server.files.put(file, model.read(file).orElseThrow());
         }
         for (String unwanted : List.of(
-                "README.md", "consolidated.safetensors", "original/params.json", "pytorch_model.bin", "model.gguf", ".gitattributes")) {
+                "README.md",
+                "consolidated.safetensors",
+                "original/params.json",
+                "pytorch_model.bin",
+                "model.gguf",
+                ".gitattributes")) {
             server.files.put(unwanted, new byte[10]);
         }
         server.files.put("additional_chat_templates/tool_use.jinja", "tools".getBytes(StandardCharsets.UTF_8));
@@ -50,8 +55,8 @@ class HubRepositoryTest {
     }
 
     private HubSettings settings(String... more) {
-        Map<String, String> environment = new java.util.HashMap<>(Map.of(
-                "HF_HOME", home.toString(), "HF_ENDPOINT", server.endpoint()));
+        Map<String, String> environment =
+                new java.util.HashMap<>(Map.of("HF_HOME", home.toString(), "HF_ENDPOINT", server.endpoint()));
         for (int i = 0; i < more.length; i += 2) {
             environment.put(more[i], more[i + 1]);
         }
@@ -77,7 +82,8 @@ class HubRepositoryTest {
         assertThat(snapshot).isEqualTo(modelFolder().resolve("snapshots").resolve(HubServer.COMMIT));
         assertThat(modelFolder().resolve("refs/main")).hasContent(HubServer.COMMIT);
         try (Stream<Path> all = Files.walk(snapshot)) {
-            assertThat(all.filter(Files::isRegularFile).map(file -> snapshot.relativize(file).toString()))
+            assertThat(all.filter(Files::isRegularFile)
+                            .map(file -> snapshot.relativize(file).toString()))
                     .containsExactlyInAnyOrder(
                             "additional_chat_templates/tool_use.jinja",
                             "chat_template.jinja",
@@ -91,8 +97,7 @@ class HubRepositoryTest {
         assertThat(Files.readSymbolicLink(snapshot.resolve(WEIGHTS)))
                 .isEqualTo(Path.of("../../blobs", HubServer.sha256(weights)));
         assertThat(Files.readSymbolicLink(snapshot.resolve("additional_chat_templates/tool_use.jinja")))
-                .isEqualTo(Path.of(
-                        "../../../blobs", HubServer.gitSha1("tools".getBytes(StandardCharsets.UTF_8))));
+                .isEqualTo(Path.of("../../../blobs", HubServer.gitSha1("tools".getBytes(StandardCharsets.UTF_8))));
         assertThat(Files.readAllBytes(snapshot.resolve(WEIGHTS))).isEqualTo(weights);
         assertThat(reported).contains(WEIGHTS + " " + weights.length + "/" + weights.length);
         try (Stream<Path> blobs = Files.list(modelFolder().resolve("blobs"))) {
@@ -186,10 +191,12 @@ class HubRepositoryTest {
     void offlineFindsWhatIsCachedAndAsksNobody() {
         assertThatThrownBy(() -> repository("HF_HUB_OFFLINE", "1").snapshot(LoadProgress.SILENT))
                 .isInstanceOf(ServingException.class)
-                .hasMessageContaining("HF_HUB_OFFLINE is set and model org/tiny, revision main, is not complete in the cache");
+                .hasMessageContaining(
+                        "HF_HUB_OFFLINE is set and model org/tiny, revision main, is not complete in the cache");
         Path downloaded = repository().snapshot(LoadProgress.SILENT);
         server.requests.clear();
-        assertThat(repository("HF_HUB_OFFLINE", "1").snapshot(LoadProgress.SILENT)).isEqualTo(downloaded);
+        assertThat(repository("HF_HUB_OFFLINE", "1").snapshot(LoadProgress.SILENT))
+                .isEqualTo(downloaded);
         assertThat(server.requests).isEmpty();
     }
 
@@ -199,26 +206,30 @@ class HubRepositoryTest {
         server.refusal = 503;
         assertThat(repository().snapshot(LoadProgress.SILENT)).isEqualTo(downloaded);
         HubSettings nowhere = settings("HF_ENDPOINT", "http://127.0.0.1:1");
-        assertThat(new HubRepository(nowhere, HubServer.ID, "main").snapshot(LoadProgress.SILENT)).isEqualTo(downloaded);
+        assertThat(new HubRepository(nowhere, HubServer.ID, "main").snapshot(LoadProgress.SILENT))
+                .isEqualTo(downloaded);
         assertThatThrownBy(() -> new HubRepository(nowhere, "org/other", "main").snapshot(LoadProgress.SILENT))
                 .hasMessageContaining("http://127.0.0.1:1 can't be reached")
                 .hasMessageContaining("org/other");
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', value = {
-        "401 | ''           | PERMISSION_DENIED | org/tiny does not exist at %s, or needs a token in HF_TOKEN",
-        "401 | GatedRepo    | PERMISSION_DENIED | org/tiny is gated: accept its terms at %s/org/tiny",
-        "403 | ''           | PERMISSION_DENIED | org/tiny is gated: accept its terms at %s/org/tiny",
-        "404 | RepoNotFound | NOT_FOUND         | %s has no model org/tiny",
-        "404 | RevisionNotFound | NOT_FOUND     | %s has no revision main of org/tiny",
-        "500 | ''           | UNAVAILABLE       | %s can't be reached",
-    })
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "401 | ''           | PERMISSION_DENIED | org/tiny does not exist at %s, or needs a token in HF_TOKEN",
+                "401 | GatedRepo    | PERMISSION_DENIED | org/tiny is gated: accept its terms at %s/org/tiny",
+                "403 | ''           | PERMISSION_DENIED | org/tiny is gated: accept its terms at %s/org/tiny",
+                "404 | RepoNotFound | NOT_FOUND         | %s has no model org/tiny",
+                "404 | RevisionNotFound | NOT_FOUND     | %s has no revision main of org/tiny",
+                "500 | ''           | UNAVAILABLE       | %s can't be reached",
+            })
     void refusalsOfTheHubSayWhatToDo(int status, String error, ErrorCode code, String message) {
         server.refusal = status;
         server.errorCode = error;
         assertThatThrownBy(() -> repository().snapshot(LoadProgress.SILENT))
-                .isInstanceOfSatisfying(ServingException.class, e -> assertThat(e.code()).isEqualTo(code))
+                .isInstanceOfSatisfying(
+                        ServingException.class, e -> assertThat(e.code()).isEqualTo(code))
                 .hasMessageContaining(message.formatted(server.endpoint()));
     }
 
@@ -226,7 +237,8 @@ class HubRepositoryTest {
     void aRepositoryWithoutSafetensorsIsRefused() {
         server.files.remove(WEIGHTS);
         assertThatThrownBy(() -> repository().snapshot(LoadProgress.SILENT))
-                .hasMessage("org/tiny has neither model.safetensors nor model.safetensors.index.json; other formats are not supported");
+                .hasMessage(
+                        "org/tiny has neither model.safetensors nor model.safetensors.index.json; other formats are not supported");
     }
 
     @Test
@@ -238,7 +250,8 @@ class HubRepositoryTest {
                 "model.safetensors.index.json",
                 "{\"weight_map\": {\"a\": \"model-00001-of-00001.safetensors\"}}".getBytes(StandardCharsets.UTF_8));
         Path snapshot = repository().snapshot(LoadProgress.SILENT);
-        assertThat(Files.readAllBytes(snapshot.resolve("model-00001-of-00001.safetensors"))).isEqualTo(weights);
+        assertThat(Files.readAllBytes(snapshot.resolve("model-00001-of-00001.safetensors")))
+                .isEqualTo(weights);
         assertThat(snapshot.resolve("model-fp32-00001-of-00001.safetensors")).doesNotExist();
         server.files.put(
                 "model.safetensors.index.json",
@@ -257,10 +270,12 @@ class HubRepositoryTest {
         assertThat(plain.token()).isEmpty();
         assertThat(HubSettings.of(Map.of("XDG_CACHE_HOME", "/x")).cache()).isEqualTo(Path.of("/x/huggingface/hub"));
         assertThat(HubSettings.of(Map.of("HF_HOME", "/h")).cache()).isEqualTo(Path.of("/h/hub"));
-        assertThat(HubSettings.of(Map.of("HF_HOME", "/h", "HF_HUB_CACHE", "/c")).cache()).isEqualTo(Path.of("/c"));
+        assertThat(HubSettings.of(Map.of("HF_HOME", "/h", "HF_HUB_CACHE", "/c")).cache())
+                .isEqualTo(Path.of("/c"));
         assertThat(HubSettings.of(Map.of("HF_HUB_OFFLINE", "ON")).offline()).isTrue();
         assertThat(HubSettings.of(Map.of("HF_HUB_OFFLINE", "0")).offline()).isFalse();
-        assertThat(HubSettings.of(Map.of("TRANSFORMERS_OFFLINE", "1")).offline()).isTrue();
+        assertThat(HubSettings.of(Map.of("TRANSFORMERS_OFFLINE", "1")).offline())
+                .isTrue();
         Files.writeString(home.resolve("token"), "from-file\n");
         Map<String, String> withFile = Map.of("HF_HOME", home.toString());
         assertThat(HubSettings.of(withFile).token()).contains("from-file");

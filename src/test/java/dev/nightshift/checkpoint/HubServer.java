@@ -31,6 +31,7 @@ final class HubServer implements AutoCloseable {
     final List<Integer> cuts = new CopyOnWriteArrayList<>();
     /** "METHOD path" of all requests, with the Range and the presence of a token. */
     final List<String> requests = new CopyOnWriteArrayList<>();
+
     final Map<String, byte[]> damaged = new ConcurrentHashMap<>();
     volatile String requiredToken;
     volatile int refusal;
@@ -100,7 +101,9 @@ final class HubServer implements AutoCloseable {
         String siblings = files.keySet().stream()
                 .map("{\"rfilename\": \"%s\"}"::formatted)
                 .collect(Collectors.joining(","));
-        byte[] body = "{\"sha\": \"%s\", \"siblings\": [%s]}".formatted(COMMIT, siblings).getBytes(StandardCharsets.UTF_8);
+        byte[] body = "{\"sha\": \"%s\", \"siblings\": [%s]}"
+                .formatted(COMMIT, siblings)
+                .getBytes(StandardCharsets.UTF_8);
         exchange.sendResponseHeaders(200, body.length);
         exchange.getResponseBody().write(body);
         exchange.close();
@@ -120,7 +123,10 @@ final class HubServer implements AutoCloseable {
             exchange.getResponseHeaders().set("X-Linked-Etag", "\"" + sha256(content) + "\"");
             exchange.getResponseHeaders().set("X-Linked-Size", String.valueOf(content.length));
             exchange.getResponseHeaders()
-                    .set("Location", "http://127.0.0.1:%d/%s?signature=x".formatted(storage.getAddress().getPort(), file));
+                    .set(
+                            "Location",
+                            "http://127.0.0.1:%d/%s?signature=x"
+                                    .formatted(storage.getAddress().getPort(), file));
             exchange.sendResponseHeaders(302, -1);
             exchange.close();
         } else {
@@ -132,7 +138,10 @@ final class HubServer implements AutoCloseable {
     private void store(HttpExchange exchange) throws IOException {
         note("storage", exchange);
         String file = exchange.getRequestURI().getPath().substring(1);
-        send(exchange, damaged.getOrDefault(file, files.get(file)), cuts.isEmpty() ? Integer.MAX_VALUE : cuts.removeFirst());
+        send(
+                exchange,
+                damaged.getOrDefault(file, files.get(file)),
+                cuts.isEmpty() ? Integer.MAX_VALUE : cuts.removeFirst());
     }
 
     private static void send(HttpExchange exchange, byte[] content, int cutAfter) throws IOException {
@@ -145,7 +154,8 @@ final class HubServer implements AutoCloseable {
             return;
         }
         if (range != null) {
-            exchange.getResponseHeaders().set("Content-Range", "bytes %d-%d/%d".formatted(from, content.length - 1, content.length));
+            exchange.getResponseHeaders()
+                    .set("Content-Range", "bytes %d-%d/%d".formatted(from, content.length - 1, content.length));
         }
         exchange.sendResponseHeaders(range == null ? 200 : 206, content.length - from);
         OutputStream body = exchange.getResponseBody();

@@ -40,26 +40,28 @@ class SafetensorsTest {
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', value = {
-        "{'a':{'dtype':'F32','shape':[2],'data_offsets':[0,8]}}                                 | 4  | is truncated: tensor a ends at byte 8 of 4 bytes of data",
-        "{'a':{'dtype':'F32','shape':[2],'data_offsets':[0,8]}}                                 | 12 | 4 bytes after a belong to no tensor",
-        "{'a':{'dtype':'F32','shape':[3],'data_offsets':[0,8]}}                                 | 8  | tensor a of type F32 and shape [3] needs 12 bytes, its data_offsets hold 8",
-        "{'a':{'dtype':'F33','shape':[2],'data_offsets':[0,8]}}                                 | 8  | tensor a has the unknown dtype 'F33'",
-        "{'a':{'shape':[2],'data_offsets':[0,8]}}                                               | 8  | tensor a has the unknown dtype ''",
-        "{'a':{'dtype':'F32','shape':[2],'data_offsets':[8,0]}}                                 | 8  | tensor a has data_offsets [8, 0]",
-        "{'a':{'dtype':'F32','shape':[2],'data_offsets':[-8,0]}}                                | 8  | tensor a has data_offsets [-8, 0]",
-        "{'a':{'dtype':'F32','shape':[2],'data_offsets':[0]}}                                   | 8  | tensor a has data_offsets [0], two integers expected",
-        "{'a':{'dtype':'F32','shape':[2],'data_offsets':[0,99999999999999999999]}}              | 8  | two integers expected",
-        "{'a':{'dtype':'F32','shape':[-2],'data_offsets':[0,8]}}                                | 8  | tensor a has shape [-2]",
-        "{'a':{'dtype':'F32','shape':2,'data_offsets':[0,8]}}                                   | 8  | tensor a has shape 2, a list expected",
-        "{'a':{'dtype':'F32','shape':[4611686018427387904,4],'data_offsets':[0,8]}}             | 8  | more bytes than a file can hold",
-        "{'a':{'dtype':'U8','shape':[4],'data_offsets':[0,4]},'b':{'dtype':'U8','shape':[4],'data_offsets':[2,6]}} | 6 | tensors a and b overlap",
-        "{'a':{'dtype':'U8','shape':[4],'data_offsets':[0,4]},'b':{'dtype':'U8','shape':[4],'data_offsets':[6,10]}} | 10 | 2 bytes between a and tensor b belong to no tensor",
-        "{'a':{'dtype':'U8','shape':[1],'data_offsets':[0,1]},'a':{'dtype':'U8','shape':[1],'data_offsets':[0,1]}} | 1 | header is no valid JSON: Duplicate field 'a'",
-        "[1]                                                                                    | 0  | header is no JSON object",
-        "{'a':                                                                                  | 0  | header is no valid JSON",
-        "{'__metadata__':[]}                                                                    | 0  | __metadata__ is no object",
-    })
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "{'a':{'dtype':'F32','shape':[2],'data_offsets':[0,8]}}                                 | 4  | is truncated: tensor a ends at byte 8 of 4 bytes of data",
+                "{'a':{'dtype':'F32','shape':[2],'data_offsets':[0,8]}}                                 | 12 | 4 bytes after a belong to no tensor",
+                "{'a':{'dtype':'F32','shape':[3],'data_offsets':[0,8]}}                                 | 8  | tensor a of type F32 and shape [3] needs 12 bytes, its data_offsets hold 8",
+                "{'a':{'dtype':'F33','shape':[2],'data_offsets':[0,8]}}                                 | 8  | tensor a has the unknown dtype 'F33'",
+                "{'a':{'shape':[2],'data_offsets':[0,8]}}                                               | 8  | tensor a has the unknown dtype ''",
+                "{'a':{'dtype':'F32','shape':[2],'data_offsets':[8,0]}}                                 | 8  | tensor a has data_offsets [8, 0]",
+                "{'a':{'dtype':'F32','shape':[2],'data_offsets':[-8,0]}}                                | 8  | tensor a has data_offsets [-8, 0]",
+                "{'a':{'dtype':'F32','shape':[2],'data_offsets':[0]}}                                   | 8  | tensor a has data_offsets [0], two integers expected",
+                "{'a':{'dtype':'F32','shape':[2],'data_offsets':[0,99999999999999999999]}}              | 8  | two integers expected",
+                "{'a':{'dtype':'F32','shape':[-2],'data_offsets':[0,8]}}                                | 8  | tensor a has shape [-2]",
+                "{'a':{'dtype':'F32','shape':2,'data_offsets':[0,8]}}                                   | 8  | tensor a has shape 2, a list expected",
+                "{'a':{'dtype':'F32','shape':[4611686018427387904,4],'data_offsets':[0,8]}}             | 8  | more bytes than a file can hold",
+                "{'a':{'dtype':'U8','shape':[4],'data_offsets':[0,4]},'b':{'dtype':'U8','shape':[4],'data_offsets':[2,6]}} | 6 | tensors a and b overlap",
+                "{'a':{'dtype':'U8','shape':[4],'data_offsets':[0,4]},'b':{'dtype':'U8','shape':[4],'data_offsets':[6,10]}} | 10 | 2 bytes between a and tensor b belong to no tensor",
+                "{'a':{'dtype':'U8','shape':[1],'data_offsets':[0,1]},'a':{'dtype':'U8','shape':[1],'data_offsets':[0,1]}} | 1 | header is no valid JSON: Duplicate field 'a'",
+                "[1]                                                                                    | 0  | header is no JSON object",
+                "{'a':                                                                                  | 0  | header is no valid JSON",
+                "{'__metadata__':[]}                                                                    | 0  | __metadata__ is no object",
+            })
     void damageIsNamed(String header, int dataBytes, String message) {
         assertThatThrownBy(() -> parse(header.replace('\'', '"'), dataBytes))
                 .isInstanceOf(ServingException.class)
@@ -68,11 +70,13 @@ class SafetensorsTest {
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', value = {
-        "100000001 | header length 100000001 exceeds the limit of 100000000 bytes",
-        "-1        | header length 18446744073709551615 exceeds the limit of 100000000 bytes",
-        "3         | is truncated: its header ends at byte 11, the file at 10",
-    })
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "100000001 | header length 100000001 exceeds the limit of 100000000 bytes",
+                "-1        | header length 18446744073709551615 exceeds the limit of 100000000 bytes",
+                "3         | is truncated: its header ends at byte 11, the file at 10",
+            })
     void headerLengthsPastTheEndAreNamed(long length, String message) {
         assertThatThrownBy(() -> parse(length, new byte[] {'{', '}'}, 0)).hasMessageContaining(message);
     }
