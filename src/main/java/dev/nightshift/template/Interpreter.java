@@ -156,6 +156,7 @@ final class Interpreter {
                 })
                 : null;
         Loop loop = new Loop(items, depth0, recurse);
+        boolean completed = false;
         for (Value item : items) {
             budget.step();
             loop.index0++;
@@ -163,11 +164,14 @@ final class Interpreter {
             inner.set("loop", loop);
             evaluator.at(statement.line());
             assign(statement.target(), item, inner);
-            if (execute(statement.body(), inner) == Flow.BREAK) {
+            Flow flow = execute(statement.body(), inner);
+            if (flow == Flow.BREAK) {
                 break;
             }
+            completed |= flow == Flow.ON;
         }
-        if (items.isEmpty()) {
+        // as in jinja2 3.1, an iteration that break or continue ends does not count
+        if (!completed) {
             execute(statement.otherwise(), new Scope(scope));
         }
     }

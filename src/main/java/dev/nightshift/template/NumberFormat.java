@@ -230,7 +230,7 @@ final class NumberFormat {
         BigDecimal rounded = new BigDecimal(value).round(new MathContext(precision, RoundingMode.HALF_EVEN));
         int exponent = value == 0 ? 0 : rounded.precision() - 1 - rounded.scale();
         int fixedBelow = point ? precision - 1 : precision;
-        if (exponent < -4 || exponent >= Math.max(fixedBelow, 1)) {
+        if (exponent < -4 || exponent >= fixedBelow) {
             String digits = scientific(value, precision - 1, alternate);
             return alternate
                     ? digits

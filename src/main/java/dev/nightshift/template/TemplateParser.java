@@ -101,7 +101,7 @@ final class TemplateParser {
                 yield new Stmt.FilterBlock(value, closedBody("endfilter"), line);
             }
             case "with" -> with(line);
-            case "print" -> new Stmt.Output(expressions.tuple(true, false, null), line);
+            case "print" -> print(line);
             case "generation" -> new Stmt.Generation(outsideLoops(() -> closedBody("endgeneration")));
             case "block" -> block();
             case "break" -> {
@@ -116,6 +116,17 @@ final class TemplateParser {
                 throw TemplateFailure.syntax(line, "the tag '" + tag.text() + "' is not supported in chat templates");
             default -> throw TemplateFailure.syntax(line, "unknown tag '" + tag.text() + "'");
         };
+    }
+
+    private Stmt print(int line) {
+        List<Expr> parts = new ArrayList<>();
+        while (!tokens.at(Kind.BLOCK_END)) {
+            if (!parts.isEmpty()) {
+                tokens.expectOperator(",");
+            }
+            parts.add(expressions.expression());
+        }
+        return new Stmt.Output(new Expr.Concat(parts, line), line);
     }
 
     private void requireLoop(String tag) {

@@ -80,7 +80,7 @@ final class TextEdits {
                 break;
             }
             if (left-- == 0) {
-                parts.add(strip(text.slice(from, to), null, fromEnd, false));
+                parts.add(text.slice(from, to));
                 break;
             }
             int edge = fromEnd ? to : from;
