@@ -68,7 +68,10 @@ final class Attributes {
 
     private Value ownItem(Value target, Value index) {
         return switch (target) {
-            case Dict dict -> index instanceof Items items && !items.tuple() ? null : dictItem(dict, index);
+            case Dict dict -> {
+                budget.scan(Operators.weight(index));
+                yield Operators.isHashable(index) ? dict.entries().get(index) : null;
+            }
             case Items items -> {
                 int at = position(index, items.list().size());
                 yield at < 0 ? null : items.list().get(at);
@@ -91,13 +94,6 @@ final class Attributes {
                 yield text.slice(from, text.string().offsetByCodePoints(from, 1));
             }
             default -> null;
-        };
-    }
-
-    private Value dictItem(Dict dict, Value index) {
-        return switch (index) {
-            case Dict _, View _, Namespace _ -> null;
-            default -> dict.entries().get(index);
         };
     }
 

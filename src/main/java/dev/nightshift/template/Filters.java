@@ -100,7 +100,7 @@ final class Filters {
                 && name instanceof Text key
                 && dict.entries().containsKey(key)) {
             // a dictionary's keys are no attributes; its methods are
-            Value without = new Value.Dict(Map.of(), 1);
+            Value without = Value.Dict.of(e.budget(), Map.of());
             return e.attributes().attribute(without, key) instanceof Undefined missing
                     ? missing
                     : e.attributes().attribute(value, key);

@@ -14,10 +14,7 @@ import java.util.regex.Pattern;
  * is dropped.
  */
 final class Lexer {
-    private static final Pattern FLOAT =
-            Pattern.compile("(\\d+_)*\\d+((\\.(\\d+_)*\\d+)?[eE][+\\-]?(\\d+_)*\\d+|\\.(\\d+_)*\\d+)");
-    private static final Pattern INTEGER =
-            Pattern.compile("0[bB](_?[01])+|0[oO](_?[0-7])+|0[xX](_?[0-9a-fA-F])+|[1-9](_?\\d)*|0(_?0)*");
+    private static final int DIGITS_MAX = 1000;
     private static final Pattern RAW_BEGIN = Pattern.compile("\\{%([-+]?)\\s*raw\\s*(-?)%}");
     private static final Pattern RAW_END = Pattern.compile("\\{%([-+]?)\\s*endraw\\s*([-+]?)%}");
     private static final String[] OPERATORS = {
@@ -85,10 +82,11 @@ final class Lexer {
                 stop--;
             }
         } else if (sign != '+' && lstrip) {
-            int lineStart = source.lastIndexOf('\n', end - 1) + 1;
-            boolean fromLineStart = lineStart > position || lineStarting;
-            int blanks = Math.max(lineStart, position);
-            if (fromLineStart && Characters.isSpace(source, blanks, end)) {
+            int blanks = end;
+            while (blanks > position && source.charAt(blanks - 1) != '\n') {
+                blanks--;
+            }
+            if ((blanks > position || lineStarting) && Characters.isSpace(source, blanks, end)) {
                 stop = blanks;
             }
         }
@@ -215,27 +213,83 @@ final class Lexer {
     }
 
     private void number() {
-        Matcher real = FLOAT.matcher(source).region(position, source.length());
+        int end = digits(position, 10);
         boolean afterDot = position > 0 && source.charAt(position - 1) == '.';
-        if (!afterDot && real.lookingAt()) {
-            add(Token.Kind.FLOAT, real.group().replace("_", ""));
-            position = real.end();
+        int real = end;
+        if (real + 1 < source.length() && source.charAt(real) == '.' && isDigit(source.charAt(real + 1), 10)) {
+            real = digits(real + 1, 10);
+        }
+        real = exponent(real);
+        if (real > end && !afterDot) {
+            add(Token.Kind.FLOAT, source.substring(position, real).replace("_", ""));
+            position = real;
             return;
         }
-        Matcher whole = INTEGER.matcher(source).region(position, source.length());
-        if (!whole.lookingAt()) {
-            throw TemplateFailure.syntax(lineAt(position), "not a number");
+        int radix = radix();
+        if (radix != 10) {
+            end = digits(position + 2, radix);
+            String digits = source.substring(position + 2, end).replace("_", "");
+            add(Token.Kind.INTEGER, number(digits, radix));
+        } else {
+            String digits = source.substring(position, end).replace("_", "");
+            if (digits.length() > 1 && digits.charAt(0) == '0' && !digits.chars().allMatch(c -> c == '0')) {
+                throw TemplateFailure.syntax(lineAt(position), "a number with a leading zero");
+            }
+            add(Token.Kind.INTEGER, number(digits, radix));
         }
-        String digits = whole.group().replace("_", "");
-        int radix = switch (digits.length() > 1 ? Character.toLowerCase(digits.charAt(1)) : ' ') {
-            case 'x' -> 16;
-            case 'o' -> 8;
-            case 'b' -> 2;
-            default -> 10;
-        };
-        BigInteger value = new BigInteger(radix == 10 ? digits : digits.substring(2), radix);
-        add(Token.Kind.INTEGER, value.toString());
-        position = whole.end();
+        position = end;
+    }
+
+    private String number(String digits, int radix) {
+        if (digits.length() > DIGITS_MAX) {
+            throw TemplateFailure.syntax(lineAt(position), "a number of " + digits.length() + " digits");
+        }
+        return new BigInteger(digits, radix).toString();
+    }
+
+    /** Of the number here: 16, 8 or 2 if it has such a prefix and a digit after it. */
+    private int radix() {
+        if (source.charAt(position) != '0' || position + 2 >= source.length()) {
+            return 10;
+        }
+        int radix =
+                switch (source.charAt(position + 1)) {
+                    case 'x', 'X' -> 16;
+                    case 'o', 'O' -> 8;
+                    case 'b', 'B' -> 2;
+                    default -> 10;
+                };
+        int first = source.charAt(position + 2) == '_' ? position + 3 : position + 2;
+        return first < source.length() && isDigit(source.charAt(first), radix) ? radix : 10;
+    }
+
+    /** The end of digits with single underscores between them. */
+    private int digits(int from, int radix) {
+        int end = from;
+        while (end < source.length()) {
+            char c = source.charAt(end);
+            boolean separator = c == '_' && end + 1 < source.length() && isDigit(source.charAt(end + 1), radix);
+            if (!separator && !isDigit(c, radix)) {
+                break;
+            }
+            end++;
+        }
+        return end;
+    }
+
+    private int exponent(int from) {
+        if (from >= source.length() || Character.toLowerCase(source.charAt(from)) != 'e') {
+            return from;
+        }
+        int at = from + 1;
+        if (at < source.length() && "+-".indexOf(source.charAt(at)) >= 0) {
+            at++;
+        }
+        return at < source.length() && isDigit(source.charAt(at), 10) ? digits(at, 10) : from;
+    }
+
+    private static boolean isDigit(char c, int radix) {
+        return c < 128 && Character.digit(c, radix) >= 0;
     }
 
     private void string(char quote) {

@@ -3,6 +3,7 @@ package dev.nightshift.template;
 import dev.nightshift.template.Value.Bool;
 import dev.nightshift.template.Value.Function;
 import dev.nightshift.template.Value.Int;
+import dev.nightshift.template.Value.Items;
 import dev.nightshift.template.Value.Loop;
 import dev.nightshift.template.Value.Undefined;
 
@@ -37,9 +38,9 @@ final class LoopAttributes {
                 });
             case "changed" ->
                 new Function(name, arguments -> {
-                    evaluator.budget().steps(arguments.positional().size());
-                    boolean same = arguments.positional().equals(loop.lastChanged);
-                    loop.lastChanged = arguments.positional();
+                    Items current = Items.tuple(evaluator.budget(), arguments.positional());
+                    boolean same = loop.lastChanged != null && evaluator.operators().equal(current, loop.lastChanged);
+                    loop.lastChanged = current;
                     return Bool.of(!same);
                 });
             default -> null;

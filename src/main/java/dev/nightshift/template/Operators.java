@@ -128,17 +128,13 @@ final class Operators {
         if (left == right) {
             return !(left instanceof Real number && Double.isNaN(number.value()));
         }
-        budget.scan(size(left) + 1);
+        budget.scan(Math.min(weight(left), weight(right)));
         return left.equals(right);
     }
 
-    private static long size(Value value) {
-        return switch (value) {
-            case Text text -> text.length();
-            case Items items -> items.list().size();
-            case Dict dict -> dict.entries().size();
-            default -> 0;
-        };
+    /** What looking at all of a value costs. */
+    static long weight(Value value) {
+        return Value.Extent.of(value).weight();
     }
 
     boolean compare(ComparisonOperator operator, Value left, Value right) {
@@ -252,21 +248,23 @@ final class Operators {
 
     /** The value as a dictionary's key. */
     Value key(Value value) {
-        switch (value) {
-            case Dict _, Namespace _, View _ ->
-                throw new TemplateFailure("unhashable type: '" + Types.name(value) + "'");
-            case Items items -> {
-                if (!items.tuple()) {
-                    throw new TemplateFailure("unhashable type: 'list'");
-                }
-                items.list().forEach(this::key);
-                budget.scan(items.list().size());
-                return value;
-            }
-            default -> {
-                return value;
-            }
+        budget.scan(weight(value));
+        requireHashable(value);
+        return value;
+    }
+
+    private static void requireHashable(Value value) {
+        if (value instanceof Items items && items.tuple()) {
+            items.list().forEach(Operators::requireHashable);
+        } else if (!isHashable(value)) {
+            throw new TemplateFailure("unhashable type: '" + Types.name(value) + "'");
         }
+    }
+
+    /** Whether a dictionary could have such a key; of tuples, whether they themselves are no hindrance. */
+    static boolean isHashable(Value value) {
+        return !(value instanceof Dict || value instanceof Namespace || value instanceof View)
+                && !(value instanceof Items items && !items.tuple());
     }
 
     static void requireDefined(Value value) {

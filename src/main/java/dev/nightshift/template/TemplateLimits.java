@@ -15,7 +15,7 @@ public record TemplateLimits(
         long steps, int textChars, long producedChars, long scannedChars, int depth, int nesting, int items) {
     /** Far above any real conversation, and below a second or two of work. */
     public static final TemplateLimits DEFAULT =
-            new TemplateLimits(20_000_000, 1 << 26, 1L << 29, 1L << 32, 700, 400, 4_000_000);
+            new TemplateLimits(10_000_000, 1 << 26, 1L << 29, 1L << 31, 400, 400, 4_000_000);
 
     /** Text positions and their flags share an int. */
     static final int TEXT_CHARS_MAX = 1 << 28;

@@ -264,6 +264,7 @@ final class TextMethods {
         int count = 0;
         for (int at = within.indexOf(wanted); at >= 0; at = within.indexOf(wanted, at + wanted.length())) {
             count++;
+            e.budget().step();
         }
         return Int.of(count);
     }

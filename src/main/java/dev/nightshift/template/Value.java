@@ -109,8 +109,8 @@ sealed interface Value
         }
     }
 
-    /** A list or a tuple. {@code depth} is its nesting, bounded when it is made. */
-    record Items(boolean tuple, List<Value> list, int depth) implements Value {
+    /** A list or a tuple. */
+    record Items(boolean tuple, List<Value> list, Extent extent) implements Value {
         static Items list(Budget budget, List<Value> items) {
             return of(budget, false, items);
         }
@@ -121,7 +121,7 @@ sealed interface Value
 
         static Items of(Budget budget, boolean tuple, List<Value> items) {
             budget.items(items.size());
-            return new Items(tuple, items, nesting(budget, items));
+            return new Items(tuple, items, Extent.of(budget, List.of(items)));
         }
 
         @Override
@@ -136,10 +136,10 @@ sealed interface Value
     }
 
     /** A dictionary in insertion order. */
-    record Dict(Map<Value, Value> entries, int depth) implements Value {
+    record Dict(Map<Value, Value> entries, Extent extent) implements Value {
         static Dict of(Budget budget, Map<Value, Value> entries) {
             budget.items(entries.size());
-            return new Dict(entries, Math.max(nesting(budget, entries.values()), nesting(budget, entries.keySet())));
+            return new Dict(entries, Extent.of(budget, List.of(entries.keySet(), entries.values())));
         }
 
         @Override
@@ -213,7 +213,7 @@ sealed interface Value
         final int depth0;
         final Function recurse;
         int index0 = -1;
-        List<Value> lastChanged;
+        Items lastChanged;
 
         Loop(List<Value> items, int depth0, Function recurse) {
             this.items = items;
@@ -232,19 +232,46 @@ sealed interface Value
         }
     }
 
-    private static int nesting(Budget budget, Iterable<Value> values) {
-        int deepest = 0;
-        for (Value value : values) {
-            if (value instanceof Items items) {
-                deepest = Math.max(deepest, items.depth());
-            } else if (value instanceof Dict dict) {
-                deepest = Math.max(deepest, dict.depth());
+    /**
+     * How large a list or dictionary is, known when it is made, since it never changes.
+     *
+     * @param depth levels of nesting, bounded
+     * @param weight values and characters in it, each counted as often as it occurs: what comparing or printing it costs
+     */
+    record Extent(int depth, long weight) {
+        private static final Extent SCALAR = new Extent(0, 1);
+        private static final long WEIGHT_MAX = Long.MAX_VALUE / 4;
+
+        static Extent of(Value value) {
+            return switch (value) {
+                case Items items -> items.extent;
+                case Dict dict -> dict.extent;
+                case View view -> view.dict.extent;
+                case Text text -> new Extent(0, 1 + text.length());
+                default -> SCALAR;
+            };
+        }
+
+        private static Extent of(Budget budget, List<? extends Iterable<Value>> parts) {
+            int depth = 0;
+            long weight = 1;
+            for (Iterable<Value> part : parts) {
+                for (Value value : part) {
+                    if (value instanceof Text text) {
+                        weight += 1 + text.length();
+                    } else {
+                        Extent extent = of(value);
+                        depth = Math.max(depth, extent.depth);
+                        weight += extent.weight;
+                    }
+                    weight = Math.min(weight, WEIGHT_MAX);
+                }
             }
+            if (depth >= budget.limits().nesting()) {
+                throw new TemplateFailure(
+                        "values nested deeper than " + budget.limits().nesting() + " levels");
+            }
+            return new Extent(depth + 1, weight);
         }
-        if (deepest >= budget.limits().nesting()) {
-            throw new TemplateFailure(
-                    "values nested deeper than " + budget.limits().nesting() + " levels");
-        }
-        return deepest + 1;
     }
 }
