@@ -232,7 +232,9 @@ final class Lexer {
             add(Token.Kind.INTEGER, number(digits, radix));
         } else {
             String digits = source.substring(position, end).replace("_", "");
-            if (digits.length() > 1 && digits.charAt(0) == '0' && !digits.chars().allMatch(c -> c == '0')) {
+            if (digits.length() > 1
+                    && digits.charAt(0) == '0'
+                    && !digits.chars().allMatch(c -> c == '0')) {
                 throw TemplateFailure.syntax(lineAt(position), "a number with a leading zero");
             }
             add(Token.Kind.INTEGER, number(digits, radix));
@@ -252,13 +254,12 @@ final class Lexer {
         if (source.charAt(position) != '0' || position + 2 >= source.length()) {
             return 10;
         }
-        int radix =
-                switch (source.charAt(position + 1)) {
-                    case 'x', 'X' -> 16;
-                    case 'o', 'O' -> 8;
-                    case 'b', 'B' -> 2;
-                    default -> 10;
-                };
+        int radix = switch (source.charAt(position + 1)) {
+            case 'x', 'X' -> 16;
+            case 'o', 'O' -> 8;
+            case 'b', 'B' -> 2;
+            default -> 10;
+        };
         int first = source.charAt(position + 2) == '_' ? position + 3 : position + 2;
         return first < source.length() && isDigit(source.charAt(first), radix) ? radix : 10;
     }

@@ -39,7 +39,8 @@ final class LoopAttributes {
             case "changed" ->
                 new Function(name, arguments -> {
                     Items current = Items.tuple(evaluator.budget(), arguments.positional());
-                    boolean same = loop.lastChanged != null && evaluator.operators().equal(current, loop.lastChanged);
+                    boolean same =
+                            loop.lastChanged != null && evaluator.operators().equal(current, loop.lastChanged);
                     loop.lastChanged = current;
                     return Bool.of(!same);
                 });

@@ -41,7 +41,13 @@ final class ValueTests {
         put("number", Numbers::isNumber);
         put("string", v -> v instanceof Text);
         put("mapping", v -> v instanceof Dict);
-        put("sequence", v -> v instanceof Undefined || v instanceof Text || v instanceof Items || v instanceof Dict || v instanceof Range);
+        put(
+                "sequence",
+                v -> v instanceof Undefined
+                        || v instanceof Text
+                        || v instanceof Items
+                        || v instanceof Dict
+                        || v instanceof Range);
         put("callable", v -> v instanceof Function || v instanceof Undefined || v instanceof Loop);
         put("escaped", v -> v instanceof Text text && text.isMarkup());
         TESTS.put("iterable", (e, v, a) -> e.operators().isIterable(v));

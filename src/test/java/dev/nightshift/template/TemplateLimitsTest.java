@@ -185,7 +185,8 @@ class TemplateLimitsTest {
         for (int i = 0; i < 2000; i++) {
             messages.add(Map.of("role", i % 2 == 0 ? "user" : "assistant", "content", "word ".repeat(2000)));
         }
-        ChatTemplate template = ChatTemplate.compile(NamedTemplates.named("chatml").source(), Map.of());
+        ChatTemplate template =
+                ChatTemplate.compile(NamedTemplates.named("chatml").source(), Map.of());
         RenderedPrompt prompt = template.render(new ChatPrompt(messages, null, null, true, false, Map.of()));
         assertThat(prompt.text()).hasSizeGreaterThan(20_000_000);
         assertThat(prompt.untrusted()).hasSize(4000);
