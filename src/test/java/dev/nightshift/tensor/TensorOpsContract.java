@@ -35,7 +35,9 @@ public abstract class TensorOpsContract
 
     @AfterEach
     void closeBackend() {
-        ops.close();
+        if (ops != null) {
+            ops.close();
+        }
     }
 
     @Override

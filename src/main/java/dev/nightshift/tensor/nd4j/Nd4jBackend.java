@@ -17,32 +17,35 @@ public final class Nd4jBackend {
     private Nd4jBackend() {}
 
     /**
-     * The backend with room for so many bytes.
+     * The backend with room for so many bytes, computing with so many threads where it runs on the CPU.
      *
      * @throws ServingException {@link ErrorCode#UNAVAILABLE} if ND4J is not in this build or finds no device it runs on
      */
-    public static TensorOps open(long memoryBudgetBytes) {
+    public static TensorOps open(long memoryBudgetBytes, int threads) {
         try {
-            return Nd4jDevice.open(memoryBudgetBytes);
+            return Nd4jDevice.open(memoryBudgetBytes, threads);
         } catch (NoClassDefFoundError missing) {
-            if (missing.getMessage() != null && missing.getMessage().startsWith("org/nd4j/linalg/factory")) {
-                throw refused("ND4J is not in this build; build with -Pnd4j-native or -Pnd4j-cuda", missing);
-            }
-            throw refused("ND4J %s does not start: %s".formatted(VERSION, missing), missing);
+            throw refused(
+                    isPresent("org/nd4j/linalg/factory/Nd4j")
+                            ? "ND4J %s does not start: %s".formatted(VERSION, missing)
+                            : "ND4J is not in this build; build with -Pnd4j-native or -Pnd4j-cuda",
+                    missing);
         } catch (ExceptionInInitializerError | UnsatisfiedLinkError broken) {
-            throw refused("ND4J %s finds no device it runs on: %s".formatted(VERSION, rootMessage(broken)), broken);
+            throw refused(
+                    isPresent("org/nd4j/linalg/jcublas/JCublasBackend")
+                            ? ("the CUDA build of ND4J %s finds no card it runs on; it needs a driver, the CUDA 11.6 libraries"
+                                            + " and a card of compute capability 3.7 to 8.9")
+                                    .formatted(VERSION)
+                            : "ND4J %s finds no processor it runs on".formatted(VERSION),
+                    broken);
         }
+    }
+
+    private static boolean isPresent(String type) {
+        return Nd4jBackend.class.getClassLoader().getResource(type + ".class") != null;
     }
 
     static ServingException refused(String reason, Throwable cause) {
         return new ServingException(ErrorCode.UNAVAILABLE, "backend nd4j: " + reason, cause);
-    }
-
-    private static String rootMessage(Throwable failure) {
-        Throwable root = failure;
-        while (root.getCause() != null) {
-            root = root.getCause();
-        }
-        return root.getMessage() == null ? root.toString() : root.getMessage();
     }
 }

@@ -13,9 +13,16 @@ final class Nd4jDevice {
 
     private Nd4jDevice() {}
 
-    static TensorOps open(long memoryBudgetBytes) {
-        if (Nd4j.getExecutioner().type() == OpExecutioner.ExecutionerType.CUDA) {
-            requireSupportedCard(NativeOpsHolder.getInstance().getDeviceNativeOps());
+    static TensorOps open(long memoryBudgetBytes, int threads) {
+        // Nd4j first: its start finds the backend that NativeOpsHolder asks for
+        boolean cuda = Nd4j.getExecutioner().type() == OpExecutioner.ExecutionerType.CUDA;
+        NativeOps device = NativeOpsHolder.getInstance().getDeviceNativeOps();
+        if (cuda) {
+            requireSupportedCard(device);
+        } else {
+            Nd4j.getEnvironment().setMaxThreads(threads);
+            Nd4j.getEnvironment().setMaxMasterThreads(threads);
+            device.setOmpNumThreads(threads);
         }
         return new Nd4jOps(memoryBudgetBytes);
     }

@@ -7,7 +7,7 @@ class Nd4jOpsTest extends TensorOpsContract {
 
     @Override
     protected TensorOps open() {
-        return Nd4jBackend.open(1L << 30);
+        return Nd4jBackend.open(1L << 30, 1);
     }
 
     /** OpenBLAS adds in another order for one row than for many. */
