@@ -28,7 +28,8 @@ class Nd4jBackendTest {
     /** Of the test's own loader: a launcher may have put the tests on one of its own. */
     private static Stream<String> classPath() {
         return Nd4jBackendTest.class.getClassLoader() instanceof URLClassLoader loader
-                ? Arrays.stream(loader.getURLs()).map(url -> Path.of(URI.create(url.toString())).toString())
+                ? Arrays.stream(loader.getURLs())
+                        .map(url -> Path.of(URI.create(url.toString())).toString())
                 : Arrays.stream(System.getProperty("java.class.path").split(File.pathSeparator));
     }
 
@@ -53,7 +54,8 @@ class Nd4jBackendTest {
     @Test
     void refusesByNameWithoutNd4jOnTheClassPath() throws Exception {
         assertThat(start(Nd4jBackendTest::isNd4j))
-                .contains("UNAVAILABLE: backend nd4j: ND4J is not in this build; build with -Pnd4j-native or -Pnd4j-cuda");
+                .contains(
+                        "UNAVAILABLE: backend nd4j: ND4J is not in this build; build with -Pnd4j-native or -Pnd4j-cuda");
     }
 
     @Test
@@ -71,7 +73,8 @@ class Nd4jBackendTest {
     }
 
     private static boolean hasCuda() {
-        return Nd4jBackendTest.class.getClassLoader().getResource("org/nd4j/linalg/jcublas/JCublasBackend.class") != null;
+        return Nd4jBackendTest.class.getClassLoader().getResource("org/nd4j/linalg/jcublas/JCublasBackend.class")
+                != null;
     }
 
     @Test
