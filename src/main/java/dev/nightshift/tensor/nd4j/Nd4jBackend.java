@@ -16,6 +16,11 @@ public final class Nd4jBackend {
 
     private Nd4jBackend() {}
 
+    /** The backend on all processors. */
+    public static TensorOps open(long memoryBudgetBytes) {
+        return open(memoryBudgetBytes, Runtime.getRuntime().availableProcessors());
+    }
+
     /**
      * The backend with room for so many bytes, computing with so many threads where it runs on the CPU.
      *
