@@ -80,9 +80,16 @@ class BackendsAgreeTest {
                 scene,
                 1,
                 List.of(
-                        Choice.drawn(Arrays.copyOf(values, VOCAB), 0.9f, seed, 3).filtered(40, 0.9f, 0.01f),
+                        Choice.drawn(Arrays.copyOf(values, VOCAB), 0.9f, seed, 3)
+                                .filtered(40, 0.9f, 0.01f),
                         Choice.greedy(Arrays.copyOfRange(values, VOCAB, 2 * VOCAB))
-                                .penalised(1.3f, 0.2f, 0.1f, IntStream.range(0, VOCAB).map(i -> i % 3).toArray())));
+                                .penalised(
+                                        1.3f,
+                                        0.2f,
+                                        0.1f,
+                                        IntStream.range(0, VOCAB)
+                                                .map(i -> i % 3)
+                                                .toArray())));
         return new Step(values, chosen.ids, chosen.logprobs, chosen.histories.getFirst());
     }
 
@@ -126,7 +133,8 @@ class BackendsAgreeTest {
         assertThat(vector.ids()).isEqualTo(reference.ids());
         assertThat(vector.history()).isEqualTo(reference.history());
         for (int row = 0; row < 2; row++) {
-            SamplingTrial.assertLogprob("row " + row, vector.logprobs()[row], reference.logprobs()[row]);
+            SamplingTrial.assertLogprob(
+                    "row " + row, vector.logprobs()[row], reference.logprobs()[row]);
         }
     }
 }

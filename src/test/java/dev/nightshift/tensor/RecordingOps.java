@@ -50,7 +50,8 @@ public final class RecordingOps implements TensorOps {
         return switch (operand) {
             case null -> "null";
             case Tensor tensor ->
-                "%s%s@%x".formatted(tensor.dtype(), tensor.shape(), tensor.data().address());
+                "%s%s@%x"
+                        .formatted(tensor.dtype(), tensor.shape(), tensor.data().address());
             case Weight weight -> "weight#%x".formatted(System.identityHashCode(weight));
             // records of operands (LoraRows, AttentionRows, SamplingRows, TokenScores) and of constants
             case Record operands -> components(operands);
