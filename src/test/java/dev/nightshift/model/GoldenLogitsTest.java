@@ -22,6 +22,16 @@ class GoldenLogitsTest {
         "nd4j, mistral, bnb-4bit",
         "nd4j, qwen2, bnb-4bit",
         "nd4j, qwen3, bnb-4bit",
+        "cpu, llama, bnb-4bit",
+        "cpu, llama, bf16",
+        "cpu, llama_tied, bnb-4bit",
+        "cpu, llama_tied, bf16",
+        "cpu, mistral, bnb-4bit",
+        "cpu, mistral, bf16",
+        "cpu, qwen2, bnb-4bit",
+        "cpu, qwen2, bf16",
+        "cpu, qwen3, bnb-4bit",
+        "cpu, qwen3, bf16",
     })
     void logitsAreThoseOfTransformers(String backend, String family, String form) {
         Path folder = GoldenTensors.shared("golden", "models", family);

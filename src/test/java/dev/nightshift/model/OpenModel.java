@@ -9,6 +9,7 @@ import dev.nightshift.tensor.DType;
 import dev.nightshift.tensor.LoraTable;
 import dev.nightshift.tensor.Tensor;
 import dev.nightshift.tensor.TensorOps;
+import dev.nightshift.tensor.cpu.VectorOps;
 import dev.nightshift.tensor.nd4j.Nd4jBackend;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
@@ -17,6 +18,7 @@ import java.nio.file.Path;
 /** A model from disk on a backend, for tests. */
 public final class OpenModel implements AutoCloseable {
     public static final int BLOCK_TOKENS = 16;
+    private static final long BUDGET_BYTES = 1L << 31;
 
     private final TensorOps ops;
     private final Checkpoint checkpoint;
@@ -60,7 +62,11 @@ public final class OpenModel implements AutoCloseable {
     }
 
     public static TensorOps backend(String name) {
-        return Nd4jBackend.open(1L << 31);
+        return switch (name) {
+            case "nd4j" -> Nd4jBackend.open(BUDGET_BYTES);
+            case "cpu" -> new VectorOps(BUDGET_BYTES, 2);
+            default -> throw new IllegalStateException(name);
+        };
     }
 
     public TensorOps ops() {
