@@ -13,7 +13,7 @@ record Transcript(
         TokenEvent.Finished finished,
         ServingException failure) {
 
-    /** Reads to the end; fails after ten seconds without an event. */
+    /** Reads to the end; fails after a minute without an event. */
     static Transcript read(Sequence sequence) {
         List<Integer> ids = new ArrayList<>();
         List<TokenEvent.Scored> scores = new ArrayList<>();
@@ -21,12 +21,12 @@ record Transcript(
         while (true) {
             TokenEvent event;
             try {
-                event = sequence.take(Duration.ofSeconds(10));
+                event = sequence.take(Duration.ofSeconds(60));
             } catch (InterruptedException e) {
                 throw new IllegalStateException(e);
             }
             switch (event) {
-                case null -> throw new AssertionError("no event for 10 s after " + ids);
+                case null -> throw new AssertionError("no event for a minute after " + ids);
                 case TokenEvent.PromptScores scored -> prompt.addAll(scored.tokens());
                 case TokenEvent.Token token -> {
                     ids.add(token.scored().id());

@@ -14,6 +14,7 @@ import dev.nightshift.tensor.nd4j.Nd4jBackend;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
+import java.util.Arrays;
 
 /** A model from disk on a backend, for tests. */
 public final class OpenModel implements AutoCloseable {
@@ -90,15 +91,35 @@ public final class OpenModel implements AutoCloseable {
         TokenBatch batch = llama.batch(ids.length, 1, ids.length);
         batch.clear();
         int[] blocks = new int[Math.ceilDiv(ids.length, BLOCK_TOKENS)];
-        for (int i = 0; i < blocks.length; i++) {
-            blocks[i] = i;
-        }
+        Arrays.setAll(blocks, i -> i);
         batch.blocks(0, blocks, blocks.length);
         for (int i = 0; i < ids.length; i++) {
             batch.row(i, ids[i], i, 0, i, -1, ids.length);
             batch.logitRow(i, i, -1);
         }
         Tensor logits = llama.forward(batch, kv).rows(0, ids.length);
+        Tensor host = new Tensor(Arena.ofAuto().allocate(logits.bytes(), 64), DType.F32, logits.shape());
+        ops.readback(host, logits);
+        return host.data().toArray(ValueLayout.JAVA_FLOAT);
+    }
+
+    /** Logits [vocab] after the last token of a text, in chunks of the largest step. */
+    public float[] lastLogits(int[] ids) {
+        int chunk = llama.limits().rows();
+        Tensor logits = null;
+        for (int start = 0; start < ids.length; start += chunk) {
+            int end = Math.min(ids.length, start + chunk);
+            TokenBatch batch = llama.batch(end - start, 1, 1);
+            batch.clear();
+            int[] blocks = new int[Math.ceilDiv(end, BLOCK_TOKENS)];
+            Arrays.setAll(blocks, i -> i);
+            batch.blocks(0, blocks, blocks.length);
+            for (int i = start; i < end; i++) {
+                batch.row(i - start, ids[i], i, 0, i, -1, ids.length);
+            }
+            batch.logitRow(0, end - start - 1, -1);
+            logits = llama.forward(batch, kv);
+        }
         Tensor host = new Tensor(Arena.ofAuto().allocate(logits.bytes(), 64), DType.F32, logits.shape());
         ops.readback(host, logits);
         return host.data().toArray(ValueLayout.JAVA_FLOAT);
