@@ -1,0 +1,12 @@
+package dev.nightshift.api.http;
+
+import dev.nightshift.chat.ChatEvent;
+
+/** Events gathered into one whole answer. One request, one thread. */
+interface AnswerForm {
+
+    void accept(int prompt, ChatEvent event);
+
+    /** The wire record, when all prompts are complete. */
+    Object answer();
+}
