@@ -3,7 +3,7 @@ package dev.nightshift.api.http;
 import dev.nightshift.chat.ChatEvent;
 
 /** Events gathered into one whole answer. One request, one thread. */
-interface AnswerForm {
+non-sealed interface AnswerForm extends Form {
 
     void accept(int prompt, ChatEvent event);
 

@@ -1,0 +1,73 @@
+package dev.nightshift.api.http;
+
+import io.smallrye.mutiny.Uni;
+import io.vertx.core.http.HttpServerRequest;
+import jakarta.enterprise.context.ApplicationScoped;
+import jakarta.ws.rs.Consumes;
+import jakarta.ws.rs.POST;
+import jakarta.ws.rs.Path;
+import jakarta.ws.rs.core.Context;
+import jakarta.ws.rs.core.MediaType;
+import jakarta.ws.rs.core.Response;
+import java.util.Arrays;
+import java.util.List;
+import org.eclipse.microprofile.openapi.annotations.Operation;
+import org.eclipse.microprofile.openapi.annotations.media.Content;
+import org.eclipse.microprofile.openapi.annotations.media.Schema;
+import org.eclipse.microprofile.openapi.annotations.parameters.RequestBody;
+import org.eclipse.microprofile.openapi.annotations.responses.APIResponse;
+import org.eclipse.microprofile.openapi.annotations.tags.Tag;
+
+/** {@code POST /v1/chat/completions}. */
+@Path("/v1/chat/completions")
+@ApplicationScoped
+@Tag(name = "Chat")
+public class ChatResource {
+    private final Exchanges exchanges;
+    private final ServedModel model;
+    private final RequestLimits limits;
+
+    ChatResource(Exchanges exchanges, ServedModel model, RequestLimits limits) {
+        this.exchanges = exchanges;
+        this.model = model;
+        this.limits = limits;
+    }
+
+    /** One answer, or a stream of {@code chat.completion.chunk} frames when the body says {@code "stream": true}. */
+    @POST
+    @Consumes(MediaType.WILDCARD)
+    @Operation(summary = "Answer a conversation", operationId = "createChatCompletion")
+    @RequestBody(
+            required = true,
+            content = @Content(mediaType = "application/json", schema = @Schema(ref = "ChatCompletionRequest")))
+    @APIResponse(
+            responseCode = "200",
+            content = {
+                @Content(mediaType = "application/json", schema = @Schema(implementation = ChatCompletion.class)),
+                @Content(mediaType = "text/event-stream", schema = @Schema(implementation = ChatChunk.class))
+            })
+    @APIResponse(
+            responseCode = "4XX",
+            content = @Content(mediaType = "application/json", schema = @Schema(implementation = ErrorBody.class)))
+    public Uni<Response> create(byte[] body, @Context HttpServerRequest request) {
+        return exchanges.answer(request.response(), () -> prepare(body, request));
+    }
+
+    private Exchanges.Prepared prepare(byte[] body, HttpServerRequest request) {
+        Fields fields = JsonBody.fields(request, body);
+        ModelFacts facts = model.facts(fields.requiredString("model"));
+        ChatCall call = ChatFields.read(fields, limits, facts);
+        JsonBody.logUnknown(fields);
+        AnswerHead head = AnswerHead.of("chatcmpl-", call.request().model(), facts);
+        Form form = call.streaming().stream() ? new ChatChunks(call, head) : new ChatAnswer(call, head, promptIds(call));
+        return new Exchanges.Prepared(List.of(call.request()), form);
+    }
+
+    private List<Integer> promptIds(ChatCall call) {
+        if (!call.tokenForm().returnIds()) {
+            return null;
+        }
+        int[] ids = model.tokenize(call.request().model(), call.request().prompt());
+        return Arrays.stream(ids).boxed().toList();
+    }
+}

@@ -1,0 +1,80 @@
+package dev.nightshift.api.http;
+
+import dev.nightshift.chat.ChatRequest;
+import io.smallrye.mutiny.Uni;
+import io.vertx.core.http.HttpServerRequest;
+import jakarta.enterprise.context.ApplicationScoped;
+import jakarta.ws.rs.Consumes;
+import jakarta.ws.rs.POST;
+import jakarta.ws.rs.Path;
+import jakarta.ws.rs.core.Context;
+import jakarta.ws.rs.core.MediaType;
+import jakarta.ws.rs.core.Response;
+import java.util.List;
+import org.eclipse.microprofile.openapi.annotations.Operation;
+import org.eclipse.microprofile.openapi.annotations.media.Content;
+import org.eclipse.microprofile.openapi.annotations.media.Schema;
+import org.eclipse.microprofile.openapi.annotations.parameters.RequestBody;
+import org.eclipse.microprofile.openapi.annotations.responses.APIResponse;
+import org.eclipse.microprofile.openapi.annotations.tags.Tag;
+
+/** {@code POST /v1/completions}: text in, text out, without a chat template. */
+@Path("/v1/completions")
+@ApplicationScoped
+@Tag(name = "Completions")
+public class CompletionResource {
+    private final Exchanges exchanges;
+    private final ServedModel model;
+    private final RequestLimits limits;
+
+    CompletionResource(Exchanges exchanges, ServedModel model, RequestLimits limits) {
+        this.exchanges = exchanges;
+        this.model = model;
+        this.limits = limits;
+    }
+
+    /** Continues one prompt or a batch; choice {@code i * n + j} is answer j to prompt i. */
+    @POST
+    @Consumes(MediaType.WILDCARD)
+    @Operation(summary = "Continue texts or token ids", operationId = "createCompletion")
+    @RequestBody(
+            required = true,
+            content = @Content(mediaType = "application/json", schema = @Schema(ref = "CompletionRequest")))
+    @APIResponse(
+            responseCode = "200",
+            content = {
+                @Content(mediaType = "application/json", schema = @Schema(implementation = TextCompletion.class)),
+                @Content(mediaType = "text/event-stream", schema = @Schema(implementation = TextCompletion.class))
+            })
+    @APIResponse(
+            responseCode = "4XX",
+            content = @Content(mediaType = "application/json", schema = @Schema(implementation = ErrorBody.class)))
+    public Uni<Response> create(byte[] body, @Context HttpServerRequest request) {
+        return exchanges.answer(request.response(), () -> prepare(body, request));
+    }
+
+    private Exchanges.Prepared prepare(byte[] body, HttpServerRequest request) {
+        Fields fields = JsonBody.fields(request, body);
+        String name = fields.requiredString("model");
+        ModelFacts facts = model.facts(name);
+        CompletionCall call = CompletionFields.read(fields, limits, facts);
+        JsonBody.logUnknown(fields);
+        AnswerHead head = AnswerHead.of("cmpl-", name, facts);
+        List<String> echoed = call.echo()
+                ? call.requests().stream().map(this::promptText).toList()
+                : List.of();
+        Form form = call.streaming().stream()
+                ? new CompletionChunks(call, head, echoed)
+                : new CompletionAnswer(call, head, echoed);
+        return new Exchanges.Prepared(call.requests(), form);
+    }
+
+    private String promptText(ChatRequest request) {
+        return switch (request.prompt()) {
+            case ChatRequest.Text text -> text.text();
+            case ChatRequest.Ids ids -> model.detokenize(request.model(), ids.ids());
+            case ChatRequest.Messages messages ->
+                throw new IllegalStateException("a text completion with messages: " + messages);
+        };
+    }
+}

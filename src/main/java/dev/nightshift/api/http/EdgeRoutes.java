@@ -1,0 +1,113 @@
+package dev.nightshift.api.http;
+
+import dev.nightshift.failure.ErrorCode;
+import dev.nightshift.failure.ServingException;
+import io.vertx.core.buffer.Buffer;
+import io.vertx.core.http.HttpServerResponse;
+import io.vertx.ext.web.Router;
+import io.vertx.ext.web.RoutingContext;
+import jakarta.enterprise.context.ApplicationScoped;
+import jakarta.enterprise.event.Observes;
+import java.util.UUID;
+import java.util.regex.Pattern;
+
+/**
+ * What happens to a request before and after the resources see it: its id, its time, its path as clients mangle it, bodies that
+ * are too large, routes that nobody has.
+ */
+@ApplicationScoped
+public class EdgeRoutes {
+    /** Before Quarkus' own body limit (-2), which answers without a body. */
+    private static final int BEFORE_LIMIT = -100;
+
+    private static final Pattern REQUEST_ID = Pattern.compile("[A-Za-z0-9._:-]{1,128}");
+    private static final Pattern SLASHES = Pattern.compile("/{2,}");
+    private static final String SEEN = EdgeRoutes.class.getName();
+
+    private final BodyLimit limit;
+    private final InFlight inFlight;
+
+    EdgeRoutes(BodyLimit limit, InFlight inFlight) {
+        this.limit = limit;
+        this.inFlight = inFlight;
+    }
+
+    void mount(@Observes Router router) {
+        router.route().order(BEFORE_LIMIT).handler(this::arrive);
+        router.route().order(Integer.MAX_VALUE).handler(EdgeRoutes::unknown);
+    }
+
+    private void arrive(RoutingContext call) {
+        if (call.get(SEEN) == null) {
+            call.put(SEEN, true);
+            label(call);
+            inFlight.begin();
+            call.addEndHandler(ended -> inFlight.end());
+        }
+        String path = call.request().path();
+        String tidy = tidy(path);
+        if (!tidy.equals(path)) {
+            String query = call.request().query();
+            call.reroute(query == null ? tidy : tidy + "?" + query);
+            return;
+        }
+        if (declaredLength(call) > limit.bytes()) {
+            refuseBody(call);
+            return;
+        }
+        call.next();
+    }
+
+    /** Clients show these when they report a failure. */
+    private static void label(RoutingContext call) {
+        long arrived = System.nanoTime();
+        String given = call.request().getHeader("x-request-id");
+        String id = given != null && REQUEST_ID.matcher(given).matches()
+                ? given
+                : "req_" + UUID.randomUUID().toString().replace("-", "");
+        HttpServerResponse response = call.response();
+        response.putHeader("x-request-id", id);
+        call.addHeadersEndHandler(
+                sent -> response.putHeader("openai-processing-ms", Long.toString((System.nanoTime() - arrived) / 1_000_000)));
+    }
+
+    /** Base URLs end with a slash or not, and clients join them as they like: {@code //v1/models/}. */
+    static String tidy(String path) {
+        String tidy = SLASHES.matcher(path).replaceAll("/");
+        return tidy.length() > 1 && tidy.endsWith("/") ? tidy.substring(0, tidy.length() - 1) : tidy;
+    }
+
+    private static long declaredLength(RoutingContext call) {
+        String length = call.request().getHeader("Content-Length");
+        try {
+            return length == null ? 0 : Long.parseLong(length);
+        } catch (NumberFormatException e) {
+            return 0; // the HTTP codec has its own answer to that
+        }
+    }
+
+    private void refuseBody(RoutingContext call) {
+        write(
+                call,
+                new ServingException(
+                        ErrorCode.PAYLOAD_TOO_LARGE,
+                        "The body has %d bytes, the limit is %d (nightshift.body-limit)"
+                                .formatted(declaredLength(call), limit.bytes())));
+    }
+
+    private static void unknown(RoutingContext call) {
+        if (!call.response().ended()) {
+            write(call, ErrorMapping.notFound(call.request()));
+        }
+    }
+
+    private static void write(RoutingContext call, ServingException failure) {
+        call.response()
+                .setStatusCode(failure.code().httpStatus())
+                .putHeader("Content-Type", "application/json")
+                .end(Buffer.buffer(Json.bytes(ErrorBody.of(failure))));
+    }
+
+    /** Largest body of a request. */
+    public record BodyLimit(long bytes) {}
+}
