@@ -1,5 +1,7 @@
 package dev.nightshift.api.http;
 
+import dev.nightshift.chat.Chat;
+import dev.nightshift.chat.ServedChat;
 import io.smallrye.mutiny.Uni;
 import io.vertx.core.http.HttpServerRequest;
 import jakarta.enterprise.context.ApplicationScoped;
@@ -24,12 +26,12 @@ import org.eclipse.microprofile.openapi.annotations.tags.Tag;
 @Tag(name = "Chat")
 public class ChatResource {
     private final Exchanges exchanges;
-    private final ServedModel model;
+    private final ServedChat served;
     private final RequestLimits limits;
 
-    ChatResource(Exchanges exchanges, ServedModel model, RequestLimits limits) {
+    ChatResource(Exchanges exchanges, ServedChat served, RequestLimits limits) {
         this.exchanges = exchanges;
-        this.model = model;
+        this.served = served;
         this.limits = limits;
     }
 
@@ -55,19 +57,19 @@ public class ChatResource {
 
     private Exchanges.Prepared prepare(byte[] body, HttpServerRequest request) {
         Fields fields = JsonBody.fields(request, body);
-        ModelFacts facts = model.facts(fields.requiredString("model"));
+        Chat chat = served.get();
+        ModelFacts facts = ModelFacts.of(chat.model());
         ChatCall call = ChatFields.read(fields, limits, facts);
         JsonBody.logUnknown(fields);
         AnswerHead head = AnswerHead.of("chatcmpl-", call.request().model(), facts);
-        Form form = call.streaming().stream() ? new ChatChunks(call, head) : new ChatAnswer(call, head, promptIds(call));
-        return new Exchanges.Prepared(List.of(call.request()), form);
+        Form form = call.streaming().stream() ? new ChatChunks(call, head) : new ChatAnswer(call, head, promptIds(chat, call));
+        return new Exchanges.Prepared(chat, List.of(call.request()), form);
     }
 
-    private List<Integer> promptIds(ChatCall call) {
+    private static List<Integer> promptIds(Chat chat, ChatCall call) {
         if (!call.tokenForm().returnIds()) {
             return null;
         }
-        int[] ids = model.tokenize(call.request().model(), call.request().prompt());
-        return Arrays.stream(ids).boxed().toList();
+        return Arrays.stream(chat.encode(call.request().prompt())).boxed().toList();
     }
 }

@@ -1,6 +1,8 @@
 package dev.nightshift.api.http;
 
+import dev.nightshift.chat.Chat;
 import dev.nightshift.chat.ChatRequest;
+import dev.nightshift.chat.ServedChat;
 import io.smallrye.mutiny.Uni;
 import io.vertx.core.http.HttpServerRequest;
 import jakarta.enterprise.context.ApplicationScoped;
@@ -24,12 +26,12 @@ import org.eclipse.microprofile.openapi.annotations.tags.Tag;
 @Tag(name = "Completions")
 public class CompletionResource {
     private final Exchanges exchanges;
-    private final ServedModel model;
+    private final ServedChat served;
     private final RequestLimits limits;
 
-    CompletionResource(Exchanges exchanges, ServedModel model, RequestLimits limits) {
+    CompletionResource(Exchanges exchanges, ServedChat served, RequestLimits limits) {
         this.exchanges = exchanges;
-        this.model = model;
+        this.served = served;
         this.limits = limits;
     }
 
@@ -55,24 +57,24 @@ public class CompletionResource {
 
     private Exchanges.Prepared prepare(byte[] body, HttpServerRequest request) {
         Fields fields = JsonBody.fields(request, body);
-        String name = fields.requiredString("model");
-        ModelFacts facts = model.facts(name);
+        Chat chat = served.get();
+        ModelFacts facts = ModelFacts.of(chat.model());
         CompletionCall call = CompletionFields.read(fields, limits, facts);
         JsonBody.logUnknown(fields);
-        AnswerHead head = AnswerHead.of("cmpl-", name, facts);
+        AnswerHead head = AnswerHead.of("cmpl-", call.requests().getFirst().model(), facts);
         List<String> echoed = call.echo()
-                ? call.requests().stream().map(this::promptText).toList()
+                ? call.requests().stream().map(each -> promptText(chat, each)).toList()
                 : List.of();
         Form form = call.streaming().stream()
                 ? new CompletionChunks(call, head, echoed)
                 : new CompletionAnswer(call, head, echoed);
-        return new Exchanges.Prepared(call.requests(), form);
+        return new Exchanges.Prepared(chat, call.requests(), form);
     }
 
-    private String promptText(ChatRequest request) {
+    private static String promptText(Chat chat, ChatRequest request) {
         return switch (request.prompt()) {
             case ChatRequest.Text text -> text.text();
-            case ChatRequest.Ids ids -> model.detokenize(request.model(), ids.ids());
+            case ChatRequest.Ids ids -> chat.detokenize(ids.ids());
             case ChatRequest.Messages messages ->
                 throw new IllegalStateException("a text completion with messages: " + messages);
         };

@@ -1,6 +1,7 @@
 package dev.nightshift.api.http;
 
 import dev.nightshift.chat.ChatEvent;
+import dev.nightshift.chat.ChatStream;
 import dev.nightshift.failure.ErrorCode;
 import dev.nightshift.failure.ServingException;
 import io.vertx.core.Context;
@@ -23,7 +24,7 @@ final class Exchange {
 
     // ---- event loop only
     private Outlet outlet;
-    private List<PromptEvents> prompts = List.of();
+    private List<ChatStream> prompts = List.of();
     private final BitSet complete = new BitSet();
     private boolean over;
 
@@ -46,7 +47,7 @@ final class Exchange {
     }
 
     /** The prompts run; from here on their events go to the outlet. Any thread. */
-    void begin(List<PromptEvents> opened, Supplier<Outlet> target) {
+    void begin(List<ChatStream> opened, Supplier<Outlet> target) {
         context.runOnContext(now -> {
             prompts = opened;
             outlet = target.get();

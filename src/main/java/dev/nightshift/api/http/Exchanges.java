@@ -1,6 +1,8 @@
 package dev.nightshift.api.http;
 
 import dev.nightshift.chat.ChatRequest;
+import dev.nightshift.chat.ChatStream;
+import dev.nightshift.chat.Chat;
 import io.smallrye.mutiny.Uni;
 import io.smallrye.mutiny.subscription.UniEmitter;
 import io.vertx.core.Context;
@@ -16,17 +18,15 @@ import java.util.function.Supplier;
 @ApplicationScoped
 public class Exchanges {
     private final Vertx vertx;
-    private final ServedModel model;
     private final StreamTimes times;
 
-    Exchanges(Vertx vertx, ServedModel model, StreamTimes times) {
+    Exchanges(Vertx vertx, StreamTimes times) {
         this.vertx = vertx;
-        this.model = model;
         this.times = times;
     }
 
     /** What a request asks of the model, and how it wants to hear it. */
-    record Prepared(List<ChatRequest> requests, Form form) {}
+    record Prepared(Chat chat, List<ChatRequest> requests, Form form) {}
 
     /** @param prepare runs on a worker thread; what it throws is the answer */
     Uni<Response> answer(HttpServerResponse response, Supplier<Prepared> prepare) {
@@ -35,7 +35,7 @@ public class Exchanges {
         return Uni.createFrom().emitter(emitter -> context.<Void>executeBlocking(
                         () -> {
                             Prepared prepared = prepare.get();
-                            List<PromptEvents> opened = open(prepared.requests(), exchange);
+                            List<ChatStream> opened = open(prepared, exchange);
                             exchange.begin(opened, () -> outlet(prepared.form(), response, emitter, exchange));
                             return null;
                         },
@@ -44,15 +44,15 @@ public class Exchanges {
     }
 
     /** All of a request's prompts, or none. */
-    private List<PromptEvents> open(List<ChatRequest> requests, Exchange exchange) {
-        List<PromptEvents> opened = new ArrayList<>(requests.size());
+    private List<ChatStream> open(Prepared prepared, Exchange exchange) {
+        List<ChatStream> opened = new ArrayList<>(prepared.requests().size());
         try {
-            for (ChatRequest request : requests) {
-                opened.add(model.open(request, exchange::signal));
+            for (ChatRequest request : prepared.requests()) {
+                opened.add(prepared.chat().complete(request, exchange::signal));
             }
             return opened;
         } catch (RuntimeException e) {
-            opened.forEach(PromptEvents::cancel);
+            opened.forEach(ChatStream::cancel);
             throw e;
         }
     }

@@ -1,5 +1,6 @@
 package dev.nightshift.api.http;
 
+import dev.nightshift.chat.ServedChat;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.inject.Produces;
 import org.eclipse.microprofile.health.HealthCheck;
@@ -15,15 +16,15 @@ public class ModelHealth {
     @Produces
     @ApplicationScoped
     @Liveness
-    HealthCheck alive(ServedModel model) {
-        return () -> check("engine", model.dead().orElse(null));
+    HealthCheck alive(ServedChat served) {
+        return () -> check("engine", served.dead().orElse(null));
     }
 
     @Produces
     @ApplicationScoped
     @Readiness
-    HealthCheck ready(ServedModel model) {
-        return () -> check("model", model.notReady().orElse(null));
+    HealthCheck ready(ServedChat served) {
+        return () -> check("model", served.notReady().orElse(null));
     }
 
     private static HealthCheckResponse check(String name, String reason) {

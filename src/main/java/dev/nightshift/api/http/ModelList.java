@@ -19,16 +19,9 @@ public record ModelList(String object, List<Model> data) {
             @JsonProperty("max_model_len") int maxModelLen,
             List<Object> permission) {
 
-        static Model of(ServedModel.Served served) {
-            return new Model(
-                    served.id(),
-                    "model",
-                    served.created(),
-                    "nightshift",
-                    served.root(),
-                    served.parent(),
-                    served.contextMax(),
-                    List.of());
+        /** @param parent the base model's id for an adapter, null for the base model */
+        static Model of(String id, String parent, long created, int contextMax) {
+            return new Model(id, "model", created, "nightshift", id, parent, contextMax, List.of());
         }
     }
 }

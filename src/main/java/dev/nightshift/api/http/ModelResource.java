@@ -1,14 +1,15 @@
 package dev.nightshift.api.http;
 
-import dev.nightshift.failure.ErrorCode;
-import dev.nightshift.failure.ServingException;
+import dev.nightshift.chat.BaseModelCatalog;
+import dev.nightshift.chat.Chat;
+import dev.nightshift.chat.ServedChat;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.ws.rs.GET;
 import jakarta.ws.rs.Path;
 import jakarta.ws.rs.PathParam;
 import jakarta.ws.rs.core.Response;
+import java.time.Instant;
 import java.util.List;
-import java.util.stream.Collectors;
 import org.eclipse.microprofile.openapi.annotations.Operation;
 import org.eclipse.microprofile.openapi.annotations.media.Content;
 import org.eclipse.microprofile.openapi.annotations.media.Schema;
@@ -20,10 +21,11 @@ import org.eclipse.microprofile.openapi.annotations.tags.Tag;
 @ApplicationScoped
 @Tag(name = "Models")
 public class ModelResource {
-    private final ServedModel model;
+    private final ServedChat served;
+    private final long started = Instant.now().getEpochSecond();
 
-    ModelResource(ServedModel model) {
-        this.model = model;
+    ModelResource(ServedChat served) {
+        this.served = served;
     }
 
     /** The base model first. */
@@ -33,9 +35,7 @@ public class ModelResource {
             responseCode = "200",
             content = @Content(mediaType = "application/json", schema = @Schema(implementation = ModelList.class)))
     public Response list() {
-        List<ModelList.Model> cards =
-                model.models().stream().map(ModelList.Model::of).toList();
-        return Answers.json(new ModelList("list", cards));
+        return Answers.json(new ModelList("list", cards()));
     }
 
     /** One card. */
@@ -47,18 +47,20 @@ public class ModelResource {
             content =
                     @Content(mediaType = "application/json", schema = @Schema(implementation = ModelList.Model.class)))
     public Response retrieve(@PathParam("id") String id) {
-        List<ServedModel.Served> served = model.models();
-        return served.stream()
-                .filter(candidate -> candidate.id().equals(id))
+        return cards().stream()
+                .filter(card -> card.id().equals(id))
                 .findFirst()
-                .map(found -> Answers.json(ModelList.Model.of(found)))
-                .orElseThrow(() -> unknown(id, served));
+                .map(Answers::json)
+                .orElseThrow(() -> BaseModelCatalog.unknown(id, served.get().catalog().ids()));
     }
 
-    private static ServingException unknown(String id, List<ServedModel.Served> served) {
-        String names = served.stream().map(ServedModel.Served::id).collect(Collectors.joining(", "));
-        return new ServingException(
-                        ErrorCode.MODEL_NOT_FOUND, "The model '" + id + "' does not exist; this server has " + names)
-                .withParam("model");
+    private List<ModelList.Model> cards() {
+        Chat chat = served.get();
+        List<String> ids = chat.catalog().ids();
+        String base = ids.getFirst();
+        return ids.stream()
+                .map(id -> ModelList.Model.of(
+                        id, id.equals(base) ? null : base, started, chat.model().contextMax()))
+                .toList();
     }
 }

@@ -2,7 +2,10 @@ package dev.nightshift.api.http;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
+import dev.nightshift.chat.Chat;
+import dev.nightshift.chat.ChatModel;
 import dev.nightshift.chat.ChatRequest;
+import dev.nightshift.chat.ServedChat;
 import dev.nightshift.failure.ServingException;
 import io.smallrye.common.annotation.Blocking;
 import io.vertx.core.http.HttpServerRequest;
@@ -28,11 +31,11 @@ import org.eclipse.microprofile.openapi.annotations.tags.Tag;
 @ApplicationScoped
 @Tag(name = "Tokens")
 public class TokenizeResource {
-    private final ServedModel model;
+    private final ServedChat served;
     private final RequestLimits limits;
 
-    TokenizeResource(ServedModel model, RequestLimits limits) {
-        this.model = model;
+    TokenizeResource(ServedChat served, RequestLimits limits) {
+        this.served = served;
         this.limits = limits;
     }
 
@@ -67,19 +70,14 @@ public class TokenizeResource {
             content = @Content(mediaType = "application/json", schema = @Schema(implementation = Tokens.class)))
     public Response tokenize(byte[] body, @Context HttpServerRequest request) {
         Fields fields = JsonBody.fields(request, body);
-        String name = modelName(fields);
-        ModelFacts facts = model.facts(name);
+        Chat chat = chat(fields);
         ChatRequest.Prompt prompt = prompt(fields);
         boolean strings = fields.bool("return_token_strs", false);
         JsonBody.logUnknown(fields);
-        int[] ids = model.tokenize(name, prompt);
-        List<String> texts = strings
-                ? Arrays.stream(ids)
-                        .mapToObj(id -> model.detokenize(name, new int[] {id}))
-                        .toList()
-                : null;
+        int[] ids = chat.encode(prompt);
+        List<String> texts = strings ? chat.tokenStrings(ids) : null;
         return Answers.json(new Tokens(
-                ids.length, facts.contextMax(), Arrays.stream(ids).boxed().toList(), texts));
+                ids.length, chat.model().contextMax(), Arrays.stream(ids).boxed().toList(), texts));
     }
 
     private ChatRequest.Prompt prompt(Fields fields) {
@@ -104,11 +102,11 @@ public class TokenizeResource {
             content = @Content(mediaType = "application/json", schema = @Schema(implementation = Prompt.class)))
     public Response detokenize(byte[] body, @Context HttpServerRequest request) {
         Fields fields = JsonBody.fields(request, body);
-        String name = modelName(fields);
-        SamplingFields shared = new SamplingFields(fields, limits, model.facts(name));
+        Chat chat = chat(fields);
+        SamplingFields shared = new SamplingFields(fields, limits, ModelFacts.of(chat.model()));
         List<Integer> ids = fields.list("tokens", shared::tokenId).orElseThrow(() -> fields.missing("tokens"));
         return Answers.json(
-                new Prompt(model.detokenize(name, ids.stream().mapToInt(Integer::intValue).toArray())));
+                new Prompt(chat.detokenize(ids.stream().mapToInt(Integer::intValue).toArray())));
     }
 
     /** What lm-evaluation-harness asks for before it runs. */
@@ -119,16 +117,18 @@ public class TokenizeResource {
             responseCode = "200",
             content = @Content(mediaType = "application/json", schema = @Schema(implementation = Info.class)))
     public Response info() {
-        ServedModel.TokenizerFacts facts = model.tokenizer(baseModel());
-        return Answers.json(new Info(facts.bosToken(), facts.eosToken(), facts.padToken(), facts.chatTemplate()));
+        ChatModel model = served.get().model();
+        return Answers.json(new Info(
+                model.bosToken().orElse(null),
+                model.eosToken().orElse(null),
+                model.padToken().orElse(null),
+                model.templateText().orElse(null)));
     }
 
     /** These calls may leave the model out: all models share the base model's tokenizer. */
-    private String modelName(Fields fields) {
-        return fields.string("model").orElseGet(this::baseModel);
-    }
-
-    private String baseModel() {
-        return model.models().getFirst().id();
+    private Chat chat(Fields fields) {
+        Chat chat = served.get();
+        fields.string("model").ifPresent(name -> chat.catalog().acquire(name).release().run());
+        return chat;
     }
 }

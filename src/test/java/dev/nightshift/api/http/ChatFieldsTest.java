@@ -202,27 +202,10 @@ class ChatFieldsTest {
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', value = {
-        "[7]|messages[0]",
-        "[{\"content\":\"a\"}]|messages[0].role",
-        "[{\"role\":\"bot\",\"content\":\"a\"}]|messages[0].role",
-        "[{\"role\":\"user\",\"content\":7}]|messages[0].content",
-        "[{\"role\":\"user\",\"content\":{\"a\":1}}]|messages[0].content",
-        "[{\"role\":\"user\",\"content\":[7]}]|messages[0].content[0]",
-        "[{\"role\":\"user\",\"content\":[{\"type\":\"text\"}]}]|messages[0].content[0].text",
-        "[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{}}]}]|messages[0].content[0].type",
-        "[{\"role\":\"user\",\"content\":[{\"type\":\"input_audio\"}]}]|messages[0].content[0].type",
-        "[{\"role\":\"tool\",\"content\":\"a\"}]|messages[0].tool_call_id",
-        "[{\"role\":\"user\",\"content\":\"a\",\"name\":7}]|messages[0].name",
-        "[{\"role\":\"assistant\",\"tool_calls\":{}}]|messages[0].tool_calls",
-        "[{\"role\":\"assistant\",\"tool_calls\":[{\"type\":\"custom\"}]}]|messages[0].tool_calls[0].type",
-        "[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"a\"}]}]|messages[0].tool_calls[0].function",
-        "[{\"role\":\"assistant\",\"tool_calls\":[{\"function\":{}}]}]|messages[0].tool_calls[0].function.name",
-        "[{\"role\":\"assistant\",\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":\"{\"}}]}]|messages[0].tool_calls[0].function.arguments",
-        "[{\"role\":\"assistant\",\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":\"[1]\"}}]}]|messages[0].tool_calls[0].function.arguments",
-        "[{\"role\":\"assistant\",\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":7}}]}]|messages[0].tool_calls[0].function.arguments"
-    })
-    void refusesMessagesNamingThePlace(String json, String param) {
+    @CsvSource(
+            delimiter = '|',
+            value = {"[7]|messages[0]", "{}|messages", "[{\"role\":\"assistant\",\"function_call\":7}]|messages[0].function_call"})
+    void refusesWhatIsNoListOfMessages(String json, String param) {
         refuses(() -> messages(json), param);
     }
 
@@ -233,32 +216,14 @@ class ChatFieldsTest {
     }
 
     @Test
-    void aHistoryOfToolCallsReachesTheTemplateWithObjects() {
+    void messagesKeepTheirKeysInOrderAndADeprecatedCallBecomesAToolCall() {
         List<Map<String, Object>> read = prompt(messages("""
-                [{"role":"developer","content":"Be brief"},
-                 {"role":"assistant","content":null,"tool_calls":[
-                   {"id":"a","type":"function","function":{"name":"f","arguments":"{\\"x\\":[1,2]}"}},
-                   {"id":"","function":{"name":"g","arguments":""}}]},
-                 {"role":"tool","tool_call_id":"a","content":"7"},
-                 {"role":"assistant","function_call":{"name":"h","arguments":"{}"},"tool_calls":null},
-                 {"role":"function","name":"h","content":[{"type":"text","text":"8"}]}]""")).messages();
-        assertThat(read.get(0)).isEqualTo(Map.of("role", "system", "content", "Be brief"));
-        assertThat(read.get(1).get("tool_calls"))
-                .isEqualTo(List.of(
-                        Map.of("id", "a", "type", "function", "function", Map.of("name", "f", "arguments", Map.of("x", List.of(1, 2)))),
-                        Map.of("id", "", "type", "function", "function", Map.of("name", "g", "arguments", Map.of()))));
-        assertThat(read.get(2)).isEqualTo(Map.of("role", "tool", "tool_call_id", "a", "content", "7"));
-        assertThat(read.get(3).get("tool_calls"))
-                .isEqualTo(List.of(Map.of("type", "function", "function", Map.of("name", "h", "arguments", Map.of()))));
-        assertThat(read.get(4).get("role")).isEqualTo("tool");
-    }
-
-    @Test
-    void bothSpellingsOfReasoningReachTheTemplate() {
-        List<Map<String, Object>> read = prompt(messages(
-                        "[{\"role\":\"assistant\",\"content\":\"a\",\"reasoning\":\"why\"},{\"role\":\"assistant\",\"content\":\"a\",\"reasoning_content\":\"how\"}]"))
+                [{"content":"a","role":"user","name":"n"},
+                 {"role":"assistant","content":null,"function_call":{"name":"h","arguments":"{}"},"tool_calls":null}]"""))
                 .messages();
-        assertThat(read.get(0)).containsEntry("reasoning_content", "why");
-        assertThat(read.get(1)).containsEntry("reasoning_content", "how");
+        assertThat(read.get(0).keySet()).containsExactly("content", "role", "name");
+        assertThat(read.get(1).get("tool_calls"))
+                .isEqualTo(List.of(Map.of("type", "function", "function", Map.of("name", "h", "arguments", "{}"))));
+        assertThat(read.get(1)).doesNotContainKey("function_call");
     }
 }
