@@ -59,7 +59,7 @@ public interface HttpSettings {
         int stopLength();
 
         /** Entries of {@code logit_bias}. */
-        @WithDefault("1024")
+        @WithDefault("300")
         int logitBias();
 
         /** Messages of one chat. */

@@ -1,5 +1,6 @@
 package dev.nightshift;
 
+import dev.nightshift.checkpoint.Quantisation;
 import io.quarkus.runtime.configuration.MemorySize;
 import io.smallrye.config.ConfigMapping;
 import io.smallrye.config.WithDefault;
@@ -38,13 +39,6 @@ public interface ModelSettings {
     /** Where jobs, uploads and compiled kernels are kept. */
     @WithDefault("data")
     String data();
-
-    /** Four-bit codes, or 16 bit as it is. */
-    enum Quantisation {
-        NF4,
-        FP4,
-        NONE
-    }
 
     /** Implementations of {@code TensorOps}. */
     enum Backend {

@@ -1,5 +1,6 @@
 package dev.nightshift.chat;
 
+import dev.nightshift.engine.SamplingParameters;
 import dev.nightshift.template.ChatPrompt;
 import dev.nightshift.template.RenderedPrompt;
 import dev.nightshift.tokenizer.Tokenizer;
@@ -15,6 +16,8 @@ import java.util.function.Function;
  * @param vocabSize rows of the embedding: ids below it can be computed
  * @param contextMax tokens of prompt and answer together
  * @param bosToken as tokenizer_config.json names it, and so on
+ * @param sampling of requests that say nothing: generation_config.json's, else temperature 1 and no cut
+ * @param digest of weights and tokenizer: another one may answer the same seed with another text
  */
 public record ChatModel(
         Tokenizer tokenizer,
@@ -24,11 +27,15 @@ public record ChatModel(
         int contextMax,
         Optional<String> bosToken,
         Optional<String> eosToken,
-        Optional<String> padToken) {
+        Optional<String> padToken,
+        SamplingParameters sampling,
+        String digest) {
     public ChatModel {
         Objects.requireNonNull(tokenizer, "tokenizer is null");
         Objects.requireNonNull(template, "template is null");
         Objects.requireNonNull(templateText, "templateText is null");
+        Objects.requireNonNull(sampling, "sampling is null");
+        Objects.requireNonNull(digest, "digest is null");
         if (vocabSize < 1 || contextMax < 2) {
             throw new IllegalStateException("vocabulary of " + vocabSize + ", context of " + contextMax);
         }

@@ -5,7 +5,7 @@ package dev.nightshift.api.http;
  *
  * @param sequences choices of all prompts together: what the engine can run and queue at all
  */
-record RequestLimits(
+public record RequestLimits(
         int choices,
         int bestOf,
         int prompts,

@@ -1,0 +1,38 @@
+package dev.nightshift;
+
+import dev.nightshift.tensor.TensorOps;
+import dev.nightshift.tensor.cpu.VectorOps;
+import dev.nightshift.tensor.nd4j.Nd4jBackend;
+import com.sun.management.OperatingSystemMXBean;
+import java.lang.management.ManagementFactory;
+
+/** What computes, and how much memory it may take. */
+final class Backends {
+    /** The rest is for the Java heap, the page cache and the system. */
+    private static final double SHARE_OF_MEMORY = 0.6;
+
+    private Backends() {}
+
+    static TensorOps open(ModelSettings settings) {
+        return switch (settings.backend()) {
+            case CPU -> new VectorOps(budgetBytes(settings), threads(settings));
+            case ND4J -> Nd4jBackend.open(budgetBytes(settings));
+        };
+    }
+
+    static int threads(ModelSettings settings) {
+        return settings.cpuThreads().orElse(Runtime.getRuntime().availableProcessors());
+    }
+
+    /** The setting, else a share of what the machine, or the container around us, has. */
+    static long budgetBytes(ModelSettings settings) {
+        return settings.memoryBudget()
+                .map(size -> size.asLongValue())
+                .orElseGet(() -> (long) (machineBytes() * SHARE_OF_MEMORY));
+    }
+
+    private static long machineBytes() {
+        OperatingSystemMXBean system = (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
+        return system.getTotalMemorySize();
+    }
+}

@@ -1,0 +1,53 @@
+package dev.nightshift;
+
+import dev.nightshift.engine.EngineLimits;
+import dev.nightshift.failure.ErrorCode;
+import dev.nightshift.failure.ServingException;
+import dev.nightshift.model.KvCache;
+import dev.nightshift.model.Llama;
+import dev.nightshift.model.ModelConfig;
+import dev.nightshift.tensor.KvLayout;
+import dev.nightshift.tensor.MemoryPart;
+import dev.nightshift.tensor.TensorOps;
+
+/** How the memory budget is cut: weights and workspaces take what they need, key-value blocks as much of the rest as is of use. */
+final class MemoryPlan {
+    /** Share of the budget left for what is planned after the cache: batches and the sampler's state. */
+    private static final double RESERVE = 0.05;
+
+    private MemoryPlan() {}
+
+    static KvCache kvCache(TensorOps ops, Llama llama, EngineLimits limits, int blockTokens, long budgetBytes) {
+        ModelConfig config = llama.config();
+        KvLayout layout = ops.kvLayout(config.layers(), config.kvHeads(), config.headDim(), blockTokens);
+        long reserve = (long) (budgetBytes * RESERVE) + samplerBytes(limits, config);
+        long left = budgetBytes - booked(ops) - reserve;
+        long blocks = Math.min(left / layout.blockBytes(), blocksOfUse(limits, blockTokens));
+        if (blocks < 2) {
+            throw new ServingException(
+                    ErrorCode.INSUFFICIENT_STORAGE,
+                    "nightshift.memory-budget of %,d bytes leaves %,d for the key-value cache after weights and workspaces; two blocks need %,d"
+                            .formatted(budgetBytes, left, 2 * layout.blockBytes()));
+        }
+        return KvCache.allocate(ops, config, blockTokens, (int) blocks);
+    }
+
+    /** Every running sequence at full length; more could only serve the prefix cache, which lives on what is idle. */
+    private static long blocksOfUse(EngineLimits limits, int blockTokens) {
+        return (long) limits.maxRunning() * Math.ceilDiv(limits.maxContext(), blockTokens);
+    }
+
+    /** Counts of the penalties' history, and logits with their sorted copy, all of a vocabulary's width. */
+    private static long samplerBytes(EngineLimits limits, ModelConfig config) {
+        long rows = limits.historySlots() + 2L * (limits.maxRunning() + limits.scoreRows());
+        return rows * config.vocabSize() * Float.BYTES;
+    }
+
+    static long booked(TensorOps ops) {
+        long bytes = 0;
+        for (MemoryPart part : MemoryPart.values()) {
+            bytes += ops.allocatedBytes(part);
+        }
+        return bytes;
+    }
+}

@@ -1,0 +1,155 @@
+package dev.nightshift;
+
+import dev.nightshift.api.http.EdgeRoutes;
+import dev.nightshift.api.http.RequestLimits;
+import dev.nightshift.api.http.StreamTimes;
+import dev.nightshift.chat.BaseModelCatalog;
+import dev.nightshift.chat.Chat;
+import dev.nightshift.chat.ChatModel;
+import dev.nightshift.chat.ServedChat;
+import dev.nightshift.chat.TokenSource;
+import dev.nightshift.checkpoint.Checkpoint;
+import dev.nightshift.checkpoint.HubSettings;
+import dev.nightshift.checkpoint.LoadOptions;
+import dev.nightshift.checkpoint.LoadProgress;
+import dev.nightshift.checkpoint.ModelSource;
+import dev.nightshift.engine.EngineLimits;
+import dev.nightshift.engine.EngineLoop;
+import dev.nightshift.engine.EngineModel;
+import dev.nightshift.engine.IdleWork;
+import dev.nightshift.model.KvCache;
+import dev.nightshift.model.Llama;
+import dev.nightshift.model.ModelWeights;
+import dev.nightshift.telemetry.ServingMeters;
+import dev.nightshift.tensor.TensorOps;
+import dev.nightshift.tokenizer.Tokenizer;
+import io.micrometer.core.instrument.MeterRegistry;
+import jakarta.enterprise.context.ApplicationScoped;
+import jakarta.enterprise.inject.Produces;
+import jakarta.inject.Singleton;
+import java.nio.file.Path;
+import java.util.Optional;
+
+/** The object graph: settings -> backend -> checkpoint -> model -> engine -> chat -> resources. */
+@ApplicationScoped
+public class Wiring {
+    private final ModelSettings model;
+    private final EngineSettings engine;
+    private final HttpSettings http;
+    private final ServingMeters meters;
+
+    Wiring(ModelSettings model, EngineSettings engine, HttpSettings http, ServingMeters meters) {
+        this.model = model;
+        this.engine = engine;
+        this.http = http;
+        this.meters = meters;
+    }
+
+    // ---- what is there while the model still loads
+
+    @Produces
+    @Singleton
+    ServedChat servedChat() {
+        return new ServedChat();
+    }
+
+    @Produces
+    @Singleton
+    RequestLimits requestLimits() {
+        HttpSettings.Limits limits = http.limits();
+        return new RequestLimits(
+                limits.choices(),
+                limits.bestOf(),
+                limits.prompts(),
+                limits.logprobs(),
+                limits.stops(),
+                limits.stopLength(),
+                limits.logitBias(),
+                limits.messages(),
+                engine.maxRunning() + engine.maxQueued());
+    }
+
+    @Produces
+    @Singleton
+    StreamTimes streamTimes() {
+        return new StreamTimes(http.keepAlive(), http.slowReader());
+    }
+
+    @Produces
+    @Singleton
+    EdgeRoutes.BodyLimit bodyLimit() {
+        return new EdgeRoutes.BodyLimit(http.bodyLimit().asLongValue());
+    }
+
+    @Produces
+    @Singleton
+    static ServingMeters servingMeters(MeterRegistry registry) {
+        return new ServingMeters(registry);
+    }
+
+    // ---- the resident model
+
+    /**
+     * Opens, quantises and plans; takes seconds to minutes. All memory of the chat path is reserved when it returns.
+     *
+     * @param onFatal told when the device has failed, on the engine's thread
+     */
+    ResidentModel load(LoadProgress progress, Runnable onFatal) {
+        Checkpoint checkpoint = Checkpoint.open(ModelSource.parse(model.model()), loadOptions(), progress);
+        TensorOps ops = Backends.open(model);
+        ModelWeights weights = Llama.prepare(ops, new CheckpointSource(checkpoint.weights()), layer ->
+                progress.report("layers", layer, checkpoint.config().layers()));
+        EngineLimits limits = engineLimits(checkpoint);
+        Llama llama = new Llama(ops, weights, null, limits.batchLimits(engine.kvBlockTokens()));
+        KvCache kv = MemoryPlan.kvCache(ops, llama, limits, engine.kvBlockTokens(), Backends.budgetBytes(model));
+        String digest = checkpoint.digest();
+        int[] ends = checkpoint.generation().eosIds().stream().mapToInt(Integer::intValue).toArray();
+        EngineLoop loop = new EngineLoop(ops, new EngineModel(llama, kv, digest, ends), limits, IdleWork.NONE, onFatal);
+        TokenSource tokens = new EngineTokens(loop, meters);
+        ChatModel chatModel = chatModel(checkpoint, loop, digest);
+        String id = model.servedName().orElseGet(checkpoint::name);
+        Chat chat = new Chat(chatModel, new BaseModelCatalog(id), tokens, engine.readerLag());
+        return new ResidentModel(id, checkpoint, ops, loop.start(), tokens, chat);
+    }
+
+    private LoadOptions loadOptions() {
+        return new LoadOptions(
+                model.quantisation(), HubSettings.of(System.getenv()), Path.of(model.data(), "cache"));
+    }
+
+    private EngineLimits engineLimits(Checkpoint checkpoint) {
+        int context = Math.min(model.maxContext().orElse(Integer.MAX_VALUE), checkpoint.config().maxPositions());
+        HttpSettings.Limits limits = http.limits();
+        return new EngineLimits(
+                engine.maxRunning(),
+                engine.maxQueued(),
+                context,
+                engine.stepTokens(),
+                engine.busyStepTokens(),
+                engine.scoreTokens(),
+                limits.logprobs(),
+                // besides the client's own entries: its stop ids and the model's ends, banned before min_tokens
+                limits.logitBias() + limits.stops() + checkpoint.generation().eosIds().size(),
+                engine.maxRunning(),
+                engine.readerLag(),
+                http.slowReader(),
+                engine.prefixCache(),
+                EngineLimits.defaults().idleSlice(),
+                EngineLimits.defaults().busySlice());
+    }
+
+    private ChatModel chatModel(Checkpoint checkpoint, EngineLoop loop, String digest) {
+        ModelTemplate template = ModelTemplate.of(checkpoint.tokenizer(), model.chatTemplate());
+        return new ChatModel(
+                Tokenizer.load(checkpoint.tokenizer().json()),
+                template::render,
+                Optional.ofNullable(template.source()),
+                checkpoint.config().vocabSize(),
+                loop.contextMax(),
+                checkpoint.tokenizer().bos(),
+                checkpoint.tokenizer().eos(),
+                checkpoint.tokenizer().pad(),
+                SamplingDefaults.of(checkpoint.generation()),
+                digest);
+    }
+}
