@@ -15,7 +15,7 @@ public class ErrorMapping {
     @ServerExceptionMapper
     public Response serving(ServingException failure, HttpServerRequest request) {
         if (failure.code().httpStatus() == 500) {
-            LOG.errorf(failure, "%s %s failed", request.method(), request.path());
+            LOG.errorf(failure.getCause(), "%s %s failed: %s", request.method(), request.path(), failure.getMessage());
         }
         return Answers.error(failure);
     }

@@ -19,6 +19,8 @@ import org.jboss.logging.Logger;
 final class Exchange {
     private static final Logger LOG = Logger.getLogger(Exchange.class);
 
+    private static final int EVENTS_PER_TURN = 64;
+
     private final Context context;
     private final AtomicBoolean readScheduled = new AtomicBoolean();
 
@@ -69,7 +71,12 @@ final class Exchange {
         }
     }
 
+    /**
+     * What there is, up to a bound: a connection learns that it is full only when the event loop comes round, and others wait
+     * for their turn.
+     */
     private void readAll() {
+        int left = EVENTS_PER_TURN;
         for (int prompt = 0; prompt < prompts.size() && !over; prompt++) {
             while (!over && !complete.get(prompt) && !outlet.full()) {
                 ChatEvent event = prompts.get(prompt).poll();
@@ -77,6 +84,10 @@ final class Exchange {
                     break;
                 }
                 take(prompt, event);
+                if (--left == 0) {
+                    signal();
+                    return;
+                }
             }
         }
     }

@@ -22,7 +22,7 @@ import java.util.concurrent.atomic.AtomicLong;
  * An engine whose sequences do what their {@code cache_salt} says ({@code script:<kind>:<name>}), so that tests can make a
  * request wait, drip, flood or fail; all other sequences go to the real one.
  */
-final class ScriptedEngine implements TokenSource {
+public final class ScriptedEngine implements TokenSource {
     private final TokenSource real;
     private final int[] words;
     private final ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor(
@@ -30,7 +30,7 @@ final class ScriptedEngine implements TokenSource {
     private static final Map<String, Scripted> RUNNING = new ConcurrentHashMap<>();
 
     /** @param words ids of some tokens with visible text */
-    ScriptedEngine(TokenSource real, int[] words) {
+    public ScriptedEngine(TokenSource real, int[] words) {
         this.real = real;
         this.words = words.clone();
     }

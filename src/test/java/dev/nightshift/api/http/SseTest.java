@@ -2,6 +2,8 @@ package dev.nightshift.api.http;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.nightshift.TestSettings;
+import io.quarkus.test.common.QuarkusTestResource;
 import io.quarkus.test.common.http.TestHTTPResource;
 import io.quarkus.test.junit.QuarkusTest;
 import java.net.URI;
@@ -15,6 +17,7 @@ import org.junit.jupiter.api.Test;
 
 /** Streams on the wire: their bytes, and what happens when the other side leaves, sleeps or breaks. */
 @QuarkusTest
+@QuarkusTestResource(TestSettings.class)
 class SseTest {
     private static final Duration SOON = Duration.ofSeconds(10);
     private static final String END = "data: [DONE]\n\n";

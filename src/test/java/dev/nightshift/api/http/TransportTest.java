@@ -9,6 +9,8 @@ import static org.hamcrest.Matchers.matchesPattern;
 import static org.hamcrest.Matchers.notNullValue;
 import static org.hamcrest.Matchers.nullValue;
 
+import dev.nightshift.TestSettings;
+import io.quarkus.test.common.QuarkusTestResource;
 import io.quarkus.test.common.http.TestHTTPResource;
 import io.quarkus.test.junit.QuarkusTest;
 import io.restassured.config.EncoderConfig;
@@ -29,6 +31,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** What never reaches a resource, or reaches it in an unusual way. */
 @QuarkusTest
+@QuarkusTestResource(TestSettings.class)
 class TransportTest {
     private static final String CHAT = "/v1/chat/completions";
     private static final String BODY =
