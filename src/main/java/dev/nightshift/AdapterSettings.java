@@ -11,6 +11,7 @@ public interface AdapterSettings {
     @WithDefault("adapters")
     String adapters();
 
+    /** Adapters on the device at a time. */
     @WithDefault("8")
     int adapterSlots();
 }

@@ -29,6 +29,7 @@ public interface HttpSettings {
     @WithDefault("30S")
     Duration slowReader();
 
+    /** {@code nightshift.limits.*}. */
     Limits limits();
 
     /** Bounds of a request's fields; more is refused with 400. */

@@ -27,6 +27,7 @@ public interface ModelSettings {
     /** Tokens of prompt and answer together; absent = the model's own maximum, or less where the memory budget is small. */
     OptionalInt maxContext();
 
+    /** What computes. */
     @WithDefault("cpu")
     Backend backend();
 

@@ -97,8 +97,9 @@ public class Wiring {
     ResidentModel load(LoadProgress progress, Runnable onFatal) {
         Checkpoint checkpoint = Checkpoint.open(ModelSource.parse(model.model()), loadOptions(), progress);
         TensorOps ops = Backends.open(model);
-        ModelWeights weights = Llama.prepare(ops, new CheckpointSource(checkpoint.weights()), layer ->
-                progress.report("layers", layer, checkpoint.config().layers()));
+        int layers = checkpoint.config().layers();
+        ModelWeights weights =
+                Llama.prepare(ops, checkpoint.weights(), layer -> progress.report("layers", layer, layers));
         EngineLimits limits = engineLimits(checkpoint);
         Llama llama = new Llama(ops, weights, null, limits.batchLimits(engine.kvBlockTokens()));
         KvCache kv = MemoryPlan.kvCache(ops, llama, limits, engine.kvBlockTokens(), Backends.budgetBytes(model));

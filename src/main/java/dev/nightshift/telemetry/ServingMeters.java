@@ -49,6 +49,7 @@ public final class ServingMeters {
                 .register(registry);
     }
 
+    /** From submission. */
     public void firstToken(long nanos) {
         Requests served = requests;
         if (served != null) {
@@ -56,6 +57,7 @@ public final class ServingMeters {
         }
     }
 
+    /** From the token before. */
     public void nextToken(long nanos) {
         Requests served = requests;
         if (served != null) {
@@ -63,7 +65,11 @@ public final class ServingMeters {
         }
     }
 
-    /** @param reason stop, length, abort or error */
+    /**
+     * The end of a sequence, from submission.
+     *
+     * @param reason stop, length, abort or error
+     */
     public void ended(String reason, long nanos) {
         Requests served = requests;
         if (served != null) {

@@ -12,6 +12,7 @@ import org.jboss.resteasy.reactive.server.ServerExceptionMapper;
 public class ErrorMapping {
     private static final Logger LOG = Logger.getLogger(ErrorMapping.class);
 
+    /** What a request or the world does wrong. */
     @ServerExceptionMapper
     public Response serving(ServingException failure, HttpServerRequest request) {
         if (failure.code().httpStatus() == 500) {
