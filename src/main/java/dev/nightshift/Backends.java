@@ -1,9 +1,9 @@
 package dev.nightshift;
 
+import com.sun.management.OperatingSystemMXBean;
 import dev.nightshift.tensor.TensorOps;
 import dev.nightshift.tensor.cpu.VectorOps;
 import dev.nightshift.tensor.nd4j.Nd4jBackend;
-import com.sun.management.OperatingSystemMXBean;
 import java.lang.management.ManagementFactory;
 
 /** What computes, and how much memory it may take. */
@@ -26,9 +26,8 @@ final class Backends {
 
     /** The setting, else a share of what the machine, or the container around us, has. */
     static long budgetBytes(ModelSettings settings) {
-        return settings.memoryBudget()
-                .map(size -> size.asLongValue())
-                .orElseGet(() -> (long) (machineBytes() * SHARE_OF_MEMORY));
+        return settings.memoryBudget().map(size -> size.asLongValue()).orElseGet(() ->
+                (long) (machineBytes() * SHARE_OF_MEMORY));
     }
 
     private static long machineBytes() {

@@ -11,8 +11,7 @@ import dev.nightshift.tensor.TensorOps;
  *
  * @param id the base model's name in the API
  */
-record ResidentModel(
-        String id, Checkpoint checkpoint, TensorOps ops, EngineLoop engine, TokenSource tokens, Chat chat)
+record ResidentModel(String id, Checkpoint checkpoint, TensorOps ops, EngineLoop engine, TokenSource tokens, Chat chat)
         implements AutoCloseable {
 
     /** Ends every sequence, then gives the memory back. */

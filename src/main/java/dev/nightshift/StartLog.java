@@ -69,7 +69,8 @@ class StartLog {
                     + "NIGHTSHIFT_MODEL=<folder or hub id, e.g. HuggingFaceTB/SmolLM2-135M-Instruct>");
         }
         LOG.info(memory(ops));
-        long millis = System.currentTimeMillis() - ManagementFactory.getRuntimeMXBean().getStartTime();
+        long millis = System.currentTimeMillis()
+                - ManagementFactory.getRuntimeMXBean().getStartTime();
         LOG.infof("Ready after %.1f s: http://%s:%d/v1", millis / 1000.0, host, port);
     }
 
@@ -83,6 +84,7 @@ class StartLog {
                 line.append(", %s %.1f".formatted(name, bytes / MIB));
             }
         }
-        return line.append(", free %.0f".formatted((Backends.budgetBytes(settings) - MemoryPlan.booked(ops)) / MIB)).toString();
+        return line.append(", free %.0f".formatted((Backends.budgetBytes(settings) - MemoryPlan.booked(ops)) / MIB))
+                .toString();
     }
 }

@@ -104,7 +104,9 @@ public class Wiring {
         Llama llama = new Llama(ops, weights, null, limits.batchLimits(engine.kvBlockTokens()));
         KvCache kv = MemoryPlan.kvCache(ops, llama, limits, engine.kvBlockTokens(), Backends.budgetBytes(model));
         String digest = checkpoint.digest();
-        int[] ends = checkpoint.generation().eosIds().stream().mapToInt(Integer::intValue).toArray();
+        int[] ends = checkpoint.generation().eosIds().stream()
+                .mapToInt(Integer::intValue)
+                .toArray();
         EngineLoop loop = new EngineLoop(ops, new EngineModel(llama, kv, digest, ends), limits, IdleWork.NONE, onFatal);
         TokenSource tokens = new EngineTokens(loop, meters);
         ChatModel chatModel = chatModel(checkpoint, loop, digest);
@@ -114,12 +116,13 @@ public class Wiring {
     }
 
     private LoadOptions loadOptions() {
-        return new LoadOptions(
-                model.quantisation(), HubSettings.of(System.getenv()), Path.of(model.data(), "cache"));
+        return new LoadOptions(model.quantisation(), HubSettings.of(System.getenv()), Path.of(model.data(), "cache"));
     }
 
     private EngineLimits engineLimits(Checkpoint checkpoint) {
-        int context = Math.min(model.maxContext().orElse(Integer.MAX_VALUE), checkpoint.config().maxPositions());
+        int context = Math.min(
+                model.maxContext().orElse(Integer.MAX_VALUE),
+                checkpoint.config().maxPositions());
         HttpSettings.Limits limits = http.limits();
         return new EngineLimits(
                 engine.maxRunning(),
@@ -130,7 +133,9 @@ public class Wiring {
                 engine.scoreTokens(),
                 limits.logprobs(),
                 // besides the client's own entries: its stop ids and the model's ends, banned before min_tokens
-                limits.logitBias() + limits.stops() + checkpoint.generation().eosIds().size(),
+                limits.logitBias()
+                        + limits.stops()
+                        + checkpoint.generation().eosIds().size(),
                 engine.maxRunning(),
                 engine.readerLag(),
                 http.slowReader(),

@@ -14,8 +14,7 @@ record AnswerHead(String id, long created, String model, String fingerprint) {
     private static final SecureRandom RANDOM = new SecureRandom();
 
     static AnswerHead of(String idPrefix, String model, ModelFacts facts) {
-        return new AnswerHead(
-                idPrefix + randomHex(), Instant.now().getEpochSecond(), model, facts.fingerprint());
+        return new AnswerHead(idPrefix + randomHex(), Instant.now().getEpochSecond(), model, facts.fingerprint());
     }
 
     /** 128 bits, so that two never meet. */

@@ -16,9 +16,8 @@ final class Answers {
 
     /** The error object with its status and the headers that tell clients whether to come again. */
     static Response error(ServingException failure) {
-        Response.ResponseBuilder answer = Response.status(failure.code().httpStatus())
-                .type(JSON)
-                .entity(Json.bytes(ErrorBody.of(failure)));
+        Response.ResponseBuilder answer =
+                Response.status(failure.code().httpStatus()).type(JSON).entity(Json.bytes(ErrorBody.of(failure)));
         failure.retryAfter().ifPresent(wait -> answer.header("Retry-After", Math.max(1, wait.toSeconds())));
         if (failure.code() == ErrorCode.CONFLICT) {
             // clients retry every 409, which a conflict of states never heals

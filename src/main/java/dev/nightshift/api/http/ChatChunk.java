@@ -25,9 +25,15 @@ public record ChatChunk(
             int index,
             Delta delta,
             @JsonInclude(JsonInclude.Include.ALWAYS) ChatLogprobs logprobs,
-            @JsonInclude(JsonInclude.Include.ALWAYS) @JsonProperty("finish_reason") String finishReason,
-            @JsonInclude(JsonInclude.Include.NON_NULL) @JsonProperty("stop_reason") Object stopReason,
-            @JsonInclude(JsonInclude.Include.NON_NULL) @JsonProperty("token_ids") List<Integer> tokenIds) {}
+
+            @JsonInclude(JsonInclude.Include.ALWAYS) @JsonProperty("finish_reason")
+            String finishReason,
+
+            @JsonInclude(JsonInclude.Include.NON_NULL) @JsonProperty("stop_reason")
+            Object stopReason,
+
+            @JsonInclude(JsonInclude.Include.NON_NULL) @JsonProperty("token_ids")
+            List<Integer> tokenIds) {}
 
     /** The role once, then text. */
     @JsonInclude(JsonInclude.Include.NON_NULL)

@@ -61,8 +61,7 @@ final class ChatChunks implements StreamForm {
         if (text.text().isEmpty() && !(tokensShown && !text.ids().isEmpty())) {
             return List.of();
         }
-        ChatLogprobs logprobs =
-                call.logprobs() ? ChatLogprobs.of(text.logprobs(), call.tokenForm()) : null;
+        ChatLogprobs logprobs = call.logprobs() ? ChatLogprobs.of(text.logprobs(), call.tokenForm()) : null;
         List<Integer> ids = call.tokenForm().returnIds() ? text.ids() : null;
         return List.of(delta(text.choice(), new ChatChunk.Delta(null, text.text()), logprobs, ids));
     }

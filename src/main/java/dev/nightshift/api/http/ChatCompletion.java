@@ -24,8 +24,12 @@ public record ChatCompletion(
             @JsonInclude(JsonInclude.Include.ALWAYS) Message message,
             @JsonInclude(JsonInclude.Include.ALWAYS) ChatLogprobs logprobs,
             @JsonProperty("finish_reason") String finishReason,
-            @JsonInclude(JsonInclude.Include.NON_NULL) @JsonProperty("stop_reason") Object stopReason,
-            @JsonInclude(JsonInclude.Include.NON_NULL) @JsonProperty("token_ids") List<Integer> tokenIds) {}
+
+            @JsonInclude(JsonInclude.Include.NON_NULL) @JsonProperty("stop_reason")
+            Object stopReason,
+
+            @JsonInclude(JsonInclude.Include.NON_NULL) @JsonProperty("token_ids")
+            List<Integer> tokenIds) {}
 
     /** What the model said. */
     @JsonInclude(JsonInclude.Include.ALWAYS)

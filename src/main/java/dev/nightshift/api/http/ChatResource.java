@@ -62,7 +62,9 @@ public class ChatResource {
         ChatCall call = ChatFields.read(fields, limits, facts);
         JsonBody.logUnknown(fields);
         AnswerHead head = AnswerHead.of("chatcmpl-", call.request().model(), facts);
-        Form form = call.streaming().stream() ? new ChatChunks(call, head) : new ChatAnswer(call, head, promptIds(chat, call));
+        Form form = call.streaming().stream()
+                ? new ChatChunks(call, head)
+                : new ChatAnswer(call, head, promptIds(chat, call));
         return new Exchanges.Prepared(chat, List.of(call.request()), form);
     }
 

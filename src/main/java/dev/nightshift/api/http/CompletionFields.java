@@ -90,8 +90,8 @@ final class CompletionFields {
         List<ChatRequest.Prompt> prompts = new ArrayList<>();
         switch (prompt) {
             case JsonNode text when text.isTextual() -> prompts.add(text(text, "prompt", addSpecialTokens));
-            case ArrayNode list when list.isEmpty() ->
-                throw ServingException.invalid("prompt", "prompt: an empty list holds no prompt");
+            case ArrayNode list
+            when list.isEmpty() -> throw ServingException.invalid("prompt", "prompt: an empty list holds no prompt");
             case ArrayNode ids when ids.get(0).isNumber() -> prompts.add(ids(ids, "prompt"));
             case ArrayNode list -> {
                 if (list.size() > limits.prompts()) {

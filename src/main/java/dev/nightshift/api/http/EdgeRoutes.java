@@ -67,8 +67,8 @@ public class EdgeRoutes {
                 : "req_" + UUID.randomUUID().toString().replace("-", "");
         HttpServerResponse response = call.response();
         response.putHeader("x-request-id", id);
-        call.addHeadersEndHandler(
-                sent -> response.putHeader("openai-processing-ms", Long.toString((System.nanoTime() - arrived) / 1_000_000)));
+        call.addHeadersEndHandler(sent ->
+                response.putHeader("openai-processing-ms", Long.toString((System.nanoTime() - arrived) / 1_000_000)));
     }
 
     /** Base URLs end with a slash or not, and clients join them as they like: {@code //v1/models/}. */

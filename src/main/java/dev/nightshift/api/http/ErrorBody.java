@@ -14,6 +14,7 @@ public record ErrorBody(Detail error) {
 
     static ErrorBody of(ServingException failure) {
         ErrorCode code = failure.code();
-        return new ErrorBody(new Detail(failure.getMessage(), code.type(), failure.param().orElse(null), code.code()));
+        return new ErrorBody(
+                new Detail(failure.getMessage(), code.type(), failure.param().orElse(null), code.code()));
     }
 }

@@ -1,8 +1,8 @@
 package dev.nightshift.api.http;
 
+import dev.nightshift.chat.Chat;
 import dev.nightshift.chat.ChatRequest;
 import dev.nightshift.chat.ChatStream;
-import dev.nightshift.chat.Chat;
 import io.smallrye.mutiny.Uni;
 import io.smallrye.mutiny.subscription.UniEmitter;
 import io.vertx.core.Context;
@@ -32,15 +32,16 @@ public class Exchanges {
     Uni<Response> answer(HttpServerResponse response, Supplier<Prepared> prepare) {
         Context context = Vertx.currentContext();
         Exchange exchange = new Exchange(context, response);
-        return Uni.createFrom().emitter(emitter -> context.<Void>executeBlocking(
-                        () -> {
-                            Prepared prepared = prepare.get();
-                            List<ChatStream> opened = open(prepared, exchange);
-                            exchange.begin(opened, () -> outlet(prepared.form(), response, emitter, exchange));
-                            return null;
-                        },
-                        false)
-                .onFailure(emitter::fail));
+        return Uni.createFrom()
+                .emitter(emitter -> context.<Void>executeBlocking(
+                                () -> {
+                                    Prepared prepared = prepare.get();
+                                    List<ChatStream> opened = open(prepared, exchange);
+                                    exchange.begin(opened, () -> outlet(prepared.form(), response, emitter, exchange));
+                                    return null;
+                                },
+                                false)
+                        .onFailure(emitter::fail));
     }
 
     /** All of a request's prompts, or none. */

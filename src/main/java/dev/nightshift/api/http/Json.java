@@ -9,9 +9,9 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import com.fasterxml.jackson.datatype.jdk8.Jdk8Module;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.datatype.jdk8.Jdk8Module;
 import dev.nightshift.failure.ErrorCode;
 import dev.nightshift.failure.ServingException;
 import java.io.IOException;
@@ -42,13 +42,13 @@ final class Json {
     /** The request body as an object, or a 400 that says where it is none. */
     static ObjectNode parseObject(byte[] body) {
         if (body == null || body.length == 0) {
-            throw new ServingException(ErrorCode.INVALID_REQUEST, "The request body is empty; a JSON object is expected");
+            throw new ServingException(
+                    ErrorCode.INVALID_REQUEST, "The request body is empty; a JSON object is expected");
         }
         JsonNode tree = parse(body);
         if (!(tree instanceof ObjectNode object)) {
             throw new ServingException(
-                    ErrorCode.INVALID_REQUEST,
-                    "The request body must be a JSON object, not " + Fields.kindOf(tree));
+                    ErrorCode.INVALID_REQUEST, "The request body must be a JSON object, not " + Fields.kindOf(tree));
         }
         check(object, "");
         return object;
@@ -70,7 +70,8 @@ final class Json {
     private static String reason(JacksonException e) {
         String where = e.getLocation() == null
                 ? ""
-                : " (line " + e.getLocation().getLineNr() + ", column " + e.getLocation().getColumnNr() + ")";
+                : " (line " + e.getLocation().getLineNr() + ", column "
+                        + e.getLocation().getColumnNr() + ")";
         return e.getOriginalMessage() + where;
     }
 
@@ -89,7 +90,8 @@ final class Json {
                 }
             }
             case JsonNode leaf when leaf.isTextual() -> checkText(leaf.textValue(), path);
-            case JsonNode leaf when leaf.isFloatingPointNumber() && !Double.isFinite(leaf.doubleValue()) ->
+            case JsonNode leaf
+            when leaf.isFloatingPointNumber() && !Double.isFinite(leaf.doubleValue()) ->
                 throw ServingException.invalid(path, path + ": the number is too large for a 64-bit float");
             case JsonNode leaf -> {}
         }

@@ -11,7 +11,10 @@ import java.util.stream.IntStream;
 
 /** A prompt token's entry in vLLM's {@code prompt_logprobs}, and what all forms of log-probabilities share. */
 @JsonInclude(JsonInclude.Include.ALWAYS)
-public record Logprob(float logprob, Integer rank, @JsonProperty("decoded_token") String decodedToken) {
+public record Logprob(
+        float logprob,
+        Integer rank,
+        @JsonProperty("decoded_token") String decodedToken) {
     /** What OpenAI and vLLM write where JSON has no minus infinity. */
     static final float FLOOR = -9999.0f;
 

@@ -51,7 +51,8 @@ public class ModelResource {
                 .filter(card -> card.id().equals(id))
                 .findFirst()
                 .map(Answers::json)
-                .orElseThrow(() -> BaseModelCatalog.unknown(id, served.get().catalog().ids()));
+                .orElseThrow(() ->
+                        BaseModelCatalog.unknown(id, served.get().catalog().ids()));
     }
 
     private List<ModelList.Model> cards() {

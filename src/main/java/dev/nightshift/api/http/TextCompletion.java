@@ -26,9 +26,16 @@ public record TextCompletion(
             int index,
             String text,
             @JsonInclude(JsonInclude.Include.ALWAYS) TextLogprobs logprobs,
-            @JsonInclude(JsonInclude.Include.ALWAYS) @JsonProperty("finish_reason") String finishReason,
-            @JsonInclude(JsonInclude.Include.NON_NULL) @JsonProperty("stop_reason") Object stopReason,
+
+            @JsonInclude(JsonInclude.Include.ALWAYS) @JsonProperty("finish_reason")
+            String finishReason,
+
+            @JsonInclude(JsonInclude.Include.NON_NULL) @JsonProperty("stop_reason")
+            Object stopReason,
+
             @JsonInclude(JsonInclude.Include.NON_NULL) @JsonProperty("prompt_logprobs")
-                    List<Map<String, Logprob>> promptLogprobs,
-            @JsonInclude(JsonInclude.Include.NON_NULL) @JsonProperty("token_ids") List<Integer> tokenIds) {}
+            List<Map<String, Logprob>> promptLogprobs,
+
+            @JsonInclude(JsonInclude.Include.NON_NULL) @JsonProperty("token_ids")
+            List<Integer> tokenIds) {}
 }

@@ -44,7 +44,8 @@ public record TextLogprobs(
      */
     private static Map<String, Float> top(TokenLogprob token, TokenForm form, int topCount) {
         Map<String, Float> top = new LinkedHashMap<>();
-        for (TokenLogprob likely : token.top().subList(0, Math.min(topCount, token.top().size()))) {
+        for (TokenLogprob likely :
+                token.top().subList(0, Math.min(topCount, token.top().size()))) {
             put(top, form, likely, Logprob.finite(likely.logprob()));
         }
         boolean listed = token.top().stream().limit(topCount).anyMatch(likely -> likely.id() == token.id());

@@ -9,8 +9,7 @@ package dev.nightshift.api.http;
 record TokenForm(boolean asIds, boolean returnIds) {
 
     static TokenForm read(Fields fields) {
-        return new TokenForm(
-                fields.bool("return_tokens_as_token_ids", false), fields.bool("return_token_ids", false));
+        return new TokenForm(fields.bool("return_tokens_as_token_ids", false), fields.bool("return_token_ids", false));
     }
 
     String name(int id, String token) {

@@ -77,7 +77,10 @@ public class TokenizeResource {
         int[] ids = chat.encode(prompt);
         List<String> texts = strings ? chat.tokenStrings(ids) : null;
         return Answers.json(new Tokens(
-                ids.length, chat.model().contextMax(), Arrays.stream(ids).boxed().toList(), texts));
+                ids.length,
+                chat.model().contextMax(),
+                Arrays.stream(ids).boxed().toList(),
+                texts));
     }
 
     private ChatRequest.Prompt prompt(Fields fields) {
@@ -105,8 +108,8 @@ public class TokenizeResource {
         Chat chat = chat(fields);
         SamplingFields shared = new SamplingFields(fields, limits, ModelFacts.of(chat.model()));
         List<Integer> ids = fields.list("tokens", shared::tokenId).orElseThrow(() -> fields.missing("tokens"));
-        return Answers.json(
-                new Prompt(chat.detokenize(ids.stream().mapToInt(Integer::intValue).toArray())));
+        return Answers.json(new Prompt(
+                chat.detokenize(ids.stream().mapToInt(Integer::intValue).toArray())));
     }
 
     /** What lm-evaluation-harness asks for before it runs. */
@@ -128,7 +131,8 @@ public class TokenizeResource {
     /** These calls may leave the model out: all models share the base model's tokenizer. */
     private Chat chat(Fields fields) {
         Chat chat = served.get();
-        fields.string("model").ifPresent(name -> chat.catalog().acquire(name).release().run());
+        fields.string("model")
+                .ifPresent(name -> chat.catalog().acquire(name).release().run());
         return chat;
     }
 }

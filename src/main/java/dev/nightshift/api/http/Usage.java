@@ -11,10 +11,12 @@ public record Usage(
         @JsonProperty("completion_tokens_details") CompletionDetails completionDetails) {
 
     /** How many of the prompt's tokens came from the prefix cache. */
-    public record PromptDetails(@JsonProperty("cached_tokens") int cachedTokens) {}
+    public record PromptDetails(
+            @JsonProperty("cached_tokens") int cachedTokens) {}
 
     /** How many of the answer's tokens were reasoning. */
-    public record CompletionDetails(@JsonProperty("reasoning_tokens") int reasoningTokens) {}
+    public record CompletionDetails(
+            @JsonProperty("reasoning_tokens") int reasoningTokens) {}
 
     static Usage of(int promptTokens, int completionTokens, int cachedTokens) {
         return new Usage(

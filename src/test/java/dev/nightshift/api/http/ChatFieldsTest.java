@@ -33,28 +33,102 @@ class ChatFieldsTest {
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', value = {
-        "temperature|\"hot\"", "temperature|-0.1", "temperature|2.01", "temperature|true", "temperature|[1]",
-        "top_p|0", "top_p|1.1", "top_p|\"1\"", "top_k|-2", "top_k|1.5", "min_p|1.5", "min_p|-1",
-        "repetition_penalty|0", "repetition_penalty|-1", "presence_penalty|2.1", "frequency_penalty|-2.1",
-        "n|0", "n|9", "n|1.5", "n|\"2\"", "max_tokens|0", "max_tokens|-1", "max_tokens|1e12", "max_tokens|99999999999",
-        "max_completion_tokens|0", "max_completion_tokens|\"5\"", "min_tokens|-1", "min_tokens|257",
-        "seed|1.5", "seed|9223372036854775808", "seed|\"1\"", "stream|1", "stream|\"true\"",
-        "stop|7", "stop|[\"a\",7]", "stop|\"\"", "stop|[\"a\",\"\"]",
-        "stop|[1]", "stop_token_ids|512", "stop_token_ids|[512]", "stop_token_ids|[-1]", "stop_token_ids|[\"1\"]",
-        "logit_bias|[1]", "logit_bias|{\"x\":1}", "logit_bias|{\"512\":1}", "logit_bias|{\"999999\":1}", "logit_bias|{\"-1\":1}",
-        "logit_bias|{\"1\":101}", "logit_bias|{\"1\":\"a\"}", "logit_bias|{\"1\":1,\"2\":1,\"3\":1,\"4\":1}",
-        "logprobs|1", "logprobs|\"yes\"", "top_logprobs|5", "top_logprobs|21", "top_logprobs|-1",
-        "prompt_logprobs|21", "ignore_eos|1", "cache_salt|7", "user|7", "metadata|[1]", "metadata|{\"a\":7}",
-        "response_format|\"text\"", "response_format|{}", "response_format|{\"type\":\"json_object\"}",
-        "response_format|{\"type\":\"json_schema\"}", "response_format|{\"type\":7}",
-        "tools|7", "tools|[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}]", "tool_choice|\"auto\"", "tool_choice|\"required\"",
-        "functions|[{\"name\":\"f\"}]", "function_call|\"auto\"", "parallel_tool_calls|1", "modalities|[\"audio\"]",
-        "modalities|\"text\"", "audio|{}", "web_search_options|{}", "chat_template|\"{{ 1 }}\"", "chat_template_kwargs|[1]",
-        "documents|7", "documents|[7]", "add_generation_prompt|\"no\"", "stream_options|{\"include_usage\":true}",
-        "stream_options|7", "structured_outputs|{}", "guided_json|{}", "bad_words|[\"x\"]", "allowed_token_ids|[1]",
-        "truncate_prompt_tokens|5", "use_beam_search|true", "add_special_tokens|true", "reasoning_effort|7"
-    })
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "temperature|\"hot\"",
+                "temperature|-0.1",
+                "temperature|2.01",
+                "temperature|true",
+                "temperature|[1]",
+                "top_p|0",
+                "top_p|1.1",
+                "top_p|\"1\"",
+                "top_k|-2",
+                "top_k|1.5",
+                "min_p|1.5",
+                "min_p|-1",
+                "repetition_penalty|0",
+                "repetition_penalty|-1",
+                "presence_penalty|2.1",
+                "frequency_penalty|-2.1",
+                "n|0",
+                "n|9",
+                "n|1.5",
+                "n|\"2\"",
+                "max_tokens|0",
+                "max_tokens|-1",
+                "max_tokens|1e12",
+                "max_tokens|99999999999",
+                "max_completion_tokens|0",
+                "max_completion_tokens|\"5\"",
+                "min_tokens|-1",
+                "min_tokens|257",
+                "seed|1.5",
+                "seed|9223372036854775808",
+                "seed|\"1\"",
+                "stream|1",
+                "stream|\"true\"",
+                "stop|7",
+                "stop|[\"a\",7]",
+                "stop|\"\"",
+                "stop|[\"a\",\"\"]",
+                "stop|[1]",
+                "stop_token_ids|512",
+                "stop_token_ids|[512]",
+                "stop_token_ids|[-1]",
+                "stop_token_ids|[\"1\"]",
+                "logit_bias|[1]",
+                "logit_bias|{\"x\":1}",
+                "logit_bias|{\"512\":1}",
+                "logit_bias|{\"999999\":1}",
+                "logit_bias|{\"-1\":1}",
+                "logit_bias|{\"1\":101}",
+                "logit_bias|{\"1\":\"a\"}",
+                "logit_bias|{\"1\":1,\"2\":1,\"3\":1,\"4\":1}",
+                "logprobs|1",
+                "logprobs|\"yes\"",
+                "top_logprobs|5",
+                "top_logprobs|21",
+                "top_logprobs|-1",
+                "prompt_logprobs|21",
+                "ignore_eos|1",
+                "cache_salt|7",
+                "user|7",
+                "metadata|[1]",
+                "metadata|{\"a\":7}",
+                "response_format|\"text\"",
+                "response_format|{}",
+                "response_format|{\"type\":\"json_object\"}",
+                "response_format|{\"type\":\"json_schema\"}",
+                "response_format|{\"type\":7}",
+                "tools|7",
+                "tools|[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}]",
+                "tool_choice|\"auto\"",
+                "tool_choice|\"required\"",
+                "functions|[{\"name\":\"f\"}]",
+                "function_call|\"auto\"",
+                "parallel_tool_calls|1",
+                "modalities|[\"audio\"]",
+                "modalities|\"text\"",
+                "audio|{}",
+                "web_search_options|{}",
+                "chat_template|\"{{ 1 }}\"",
+                "chat_template_kwargs|[1]",
+                "documents|7",
+                "documents|[7]",
+                "add_generation_prompt|\"no\"",
+                "stream_options|{\"include_usage\":true}",
+                "stream_options|7",
+                "structured_outputs|{}",
+                "guided_json|{}",
+                "bad_words|[\"x\"]",
+                "allowed_token_ids|[1]",
+                "truncate_prompt_tokens|5",
+                "use_beam_search|true",
+                "add_special_tokens|true",
+                "reasoning_effort|7"
+            })
     void refusesTheWrongTypeOrRangeNamingTheParameter(String name, String value) {
         ServingException refusal =
                 catchThrowableOfType(ServingException.class, () -> chat("\"%s\":%s".formatted(name, value)));
@@ -65,14 +139,46 @@ class ChatFieldsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"temperature", "top_p", "top_k", "n", "max_tokens", "max_completion_tokens", "seed", "stop", "stream",
-        "stream_options", "logit_bias", "logprobs", "top_logprobs", "tools", "tool_choice", "functions", "response_format",
-        "chat_template", "documents", "metadata", "user", "min_tokens", "stop_token_ids", "structured_outputs",
-        "parallel_tool_calls", "modalities", "reasoning_effort", "cache_salt", "echo", "some_private_field"})
+    @ValueSource(
+            strings = {
+                "temperature",
+                "top_p",
+                "top_k",
+                "n",
+                "max_tokens",
+                "max_completion_tokens",
+                "seed",
+                "stop",
+                "stream",
+                "stream_options",
+                "logit_bias",
+                "logprobs",
+                "top_logprobs",
+                "tools",
+                "tool_choice",
+                "functions",
+                "response_format",
+                "chat_template",
+                "documents",
+                "metadata",
+                "user",
+                "min_tokens",
+                "stop_token_ids",
+                "structured_outputs",
+                "parallel_tool_calls",
+                "modalities",
+                "reasoning_effort",
+                "cache_salt",
+                "echo",
+                "some_private_field"
+            })
     void anExplicitNullIsAnAbsentField(String name) {
         ChatCall with = chat("\"seed\":1,\"%s\":null".formatted(name));
         ChatRequest expected = chat(name.equals("seed") ? "" : "\"seed\":1").request();
-        assertThat(with.request()).usingRecursiveComparison().ignoringFields("sampling.seed").isEqualTo(expected);
+        assertThat(with.request())
+                .usingRecursiveComparison()
+                .ignoringFields("sampling.seed")
+                .isEqualTo(expected);
     }
 
     @Test
@@ -107,13 +213,18 @@ class ChatFieldsTest {
         assertThat(request.seeded()).isFalse();
         assertThat(request.skipSpecialTokens()).isTrue();
         assertThat(prompt(chat("")).addGenerationPrompt()).isTrue();
-        assertThat(chat("").request().sampling().seed()).isNotEqualTo(chat("").request().sampling().seed());
+        assertThat(chat("").request().sampling().seed())
+                .isNotEqualTo(chat("").request().sampling().seed());
     }
 
     @Test
     void logprobsAloneAskForNoAlternatives() {
         assertThat(chat("\"logprobs\":true").request().sampling().topLogprobs()).isZero();
-        assertThat(chat("\"logprobs\":false,\"top_logprobs\":0").request().sampling().topLogprobs()).isEqualTo(-1);
+        assertThat(chat("\"logprobs\":false,\"top_logprobs\":0")
+                        .request()
+                        .sampling()
+                        .topLogprobs())
+                .isEqualTo(-1);
     }
 
     @Test
@@ -142,10 +253,12 @@ class ChatFieldsTest {
 
     @Test
     void streamOptionsNeedAStream() {
-        StreamFields streaming = chat("\"stream\":true,\"stream_options\":{\"include_usage\":true,\"include_obfuscation\":false}")
-                .streaming();
+        StreamFields streaming =
+                chat("\"stream\":true,\"stream_options\":{\"include_usage\":true,\"include_obfuscation\":false}")
+                        .streaming();
         assertThat(streaming).isEqualTo(new StreamFields(true, true, false));
-        assertThat(chat("\"stream\":true,\"stream_options\":{}").streaming()).isEqualTo(new StreamFields(true, false, false));
+        assertThat(chat("\"stream\":true,\"stream_options\":{}").streaming())
+                .isEqualTo(new StreamFields(true, false, false));
         refuses(() -> chat("\"stream\":true,\"stream_options\":{\"include_usage\":1}"), "stream_options.include_usage");
         refuses(() -> chat("\"stream\":true,\"prompt_logprobs\":1"), "prompt_logprobs");
     }
@@ -168,7 +281,8 @@ class ChatFieldsTest {
         ServingException refusal = catchThrowableOfType(
                 ServingException.class,
                 () -> ChatFields.read(
-                        RequestFields.of("{\"model\":\"m\",\"n\":8,\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}"),
+                        RequestFields.of(
+                                "{\"model\":\"m\",\"n\":8,\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}"),
                         new RequestLimits(8, 20, 4, 20, 16, 32, 3, 5, 7),
                         RequestFields.MODEL));
         assertThat(refusal.param()).contains("n");
@@ -195,8 +309,12 @@ class ChatFieldsTest {
 
     @Test
     void modelAndMessagesAreRequired() {
-        refuses(() -> ChatFields.read(RequestFields.of("{\"messages\":[]}"), RequestFields.LIMITS, RequestFields.MODEL), "model");
-        refuses(() -> ChatFields.read(RequestFields.of("{\"model\":\"m\"}"), RequestFields.LIMITS, RequestFields.MODEL), "messages");
+        refuses(
+                () -> ChatFields.read(RequestFields.of("{\"messages\":[]}"), RequestFields.LIMITS, RequestFields.MODEL),
+                "model");
+        refuses(
+                () -> ChatFields.read(RequestFields.of("{\"model\":\"m\"}"), RequestFields.LIMITS, RequestFields.MODEL),
+                "messages");
         refuses(() -> messages("[]"), "messages");
         refuses(() -> messages("null"), "messages");
     }
@@ -204,7 +322,11 @@ class ChatFieldsTest {
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
-            value = {"[7]|messages[0]", "{}|messages", "[{\"role\":\"assistant\",\"function_call\":7}]|messages[0].function_call"})
+            value = {
+                "[7]|messages[0]",
+                "{}|messages",
+                "[{\"role\":\"assistant\",\"function_call\":7}]|messages[0].function_call"
+            })
     void refusesWhatIsNoListOfMessages(String json, String param) {
         refuses(() -> messages(json), param);
     }
@@ -219,8 +341,7 @@ class ChatFieldsTest {
     void messagesKeepTheirKeysInOrderAndADeprecatedCallBecomesAToolCall() {
         List<Map<String, Object>> read = prompt(messages("""
                 [{"content":"a","role":"user","name":"n"},
-                 {"role":"assistant","content":null,"function_call":{"name":"h","arguments":"{}"},"tool_calls":null}]"""))
-                .messages();
+                 {"role":"assistant","content":null,"function_call":{"name":"h","arguments":"{}"},"tool_calls":null}]""")).messages();
         assertThat(read.get(0).keySet()).containsExactly("content", "role", "name");
         assertThat(read.get(1).get("tool_calls"))
                 .isEqualTo(List.of(Map.of("type", "function", "function", Map.of("name", "h", "arguments", "{}"))));

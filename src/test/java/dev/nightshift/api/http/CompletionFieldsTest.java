@@ -14,17 +14,40 @@ import org.junit.jupiter.params.provider.CsvSource;
 class CompletionFieldsTest {
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', value = {
-        "7|''|prompt", "null|''|prompt", "{}|''|prompt", "\"\"|''|prompt", "[]|''|prompt", "[[]]|''|prompt[0]",
-        "[\"a\",\"\"]|''|prompt[1]", "[\"a\",7]|''|prompt[1]", "[1,\"a\"]|''|prompt[1]", "[[1],\"a\",[\"b\"]]|''|prompt[2]",
-        "[512]|''|prompt[0]", "[-1]|''|prompt[0]", "[1.5]|''|prompt[0]", "[[1],[999]]|''|prompt[1]",
-        "[\"a\",\"a\",\"a\",\"a\",\"a\"]|''|prompt", "[\"a\",\"a\"]|\"n\":6|prompt",
-        "\"a\"|\"logprobs\":true|logprobs", "\"a\"|\"logprobs\":21|logprobs", "\"a\"|\"logprobs\":-1|logprobs",
-        "\"a\"|\"max_tokens\":0|max_tokens", "\"a\"|\"max_tokens\":-1|max_tokens", "\"a\"|\"suffix\":\"b\"|suffix",
-        "\"a\"|\"best_of\":2|best_of", "\"a\"|\"best_of\":0|best_of", "\"a\"|\"best_of\":21|best_of",
-        "\"a\"|\"n\":2,\"best_of\":1|best_of", "\"a\"|\"echo\":\"yes\"|echo", "\"a\"|\"min_tokens\":17|min_tokens",
-        "\"a\"|\"prompt_embeds\":\"x\"|prompt_embeds", "\"a\"|\"stream_options\":{}|stream_options"
-    })
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "7|''|prompt",
+                "null|''|prompt",
+                "{}|''|prompt",
+                "\"\"|''|prompt",
+                "[]|''|prompt",
+                "[[]]|''|prompt[0]",
+                "[\"a\",\"\"]|''|prompt[1]",
+                "[\"a\",7]|''|prompt[1]",
+                "[1,\"a\"]|''|prompt[1]",
+                "[[1],\"a\",[\"b\"]]|''|prompt[2]",
+                "[512]|''|prompt[0]",
+                "[-1]|''|prompt[0]",
+                "[1.5]|''|prompt[0]",
+                "[[1],[999]]|''|prompt[1]",
+                "[\"a\",\"a\",\"a\",\"a\",\"a\"]|''|prompt",
+                "[\"a\",\"a\"]|\"n\":6|prompt",
+                "\"a\"|\"logprobs\":true|logprobs",
+                "\"a\"|\"logprobs\":21|logprobs",
+                "\"a\"|\"logprobs\":-1|logprobs",
+                "\"a\"|\"max_tokens\":0|max_tokens",
+                "\"a\"|\"max_tokens\":-1|max_tokens",
+                "\"a\"|\"suffix\":\"b\"|suffix",
+                "\"a\"|\"best_of\":2|best_of",
+                "\"a\"|\"best_of\":0|best_of",
+                "\"a\"|\"best_of\":21|best_of",
+                "\"a\"|\"n\":2,\"best_of\":1|best_of",
+                "\"a\"|\"echo\":\"yes\"|echo",
+                "\"a\"|\"min_tokens\":17|min_tokens",
+                "\"a\"|\"prompt_embeds\":\"x\"|prompt_embeds",
+                "\"a\"|\"stream_options\":{}|stream_options"
+            })
     void refusesNamingTheParameter(String prompt, String more, String param) {
         ServingException refusal = catchThrowableOfType(ServingException.class, () -> completion(prompt, more));
         assertThat(refusal).as("refused").isNotNull();
@@ -59,7 +82,8 @@ class CompletionFieldsTest {
     void defaultsAreThoseOfOpenAi() {
         CompletionCall call = completion("\"a\"", "\"max_tokens\":null,\"best_of\":null,\"suffix\":\"\"");
         assertThat(call.requests().getFirst().maxNewTokens()).contains(16);
-        assertThat(((ChatRequest.Text) call.requests().getFirst().prompt()).addSpecialTokens()).isTrue();
+        assertThat(((ChatRequest.Text) call.requests().getFirst().prompt()).addSpecialTokens())
+                .isTrue();
         assertThat(call.logprobs()).isEqualTo(-1);
     }
 
@@ -80,11 +104,13 @@ class CompletionFieldsTest {
 
     @Test
     void bestOfThatEqualsNIsHonoured() {
-        assertThat(completion("\"a\"", "\"n\":2,\"best_of\":2").choicesPerPrompt()).isEqualTo(2);
+        assertThat(completion("\"a\"", "\"n\":2,\"best_of\":2").choicesPerPrompt())
+                .isEqualTo(2);
     }
 
     @Test
     void stopMayBeAnEmptyList() {
-        assertThat(completion("\"a\"", "\"stop\":[]").requests().getFirst().stops()).isEqualTo(List.of());
+        assertThat(completion("\"a\"", "\"stop\":[]").requests().getFirst().stops())
+                .isEqualTo(List.of());
     }
 }

@@ -19,7 +19,8 @@ class CompletionFormsTest {
     private static final ChatEvent STARTED = new ChatEvent.Started(3);
 
     /** The harness's request: prompt of three ids, one new token. */
-    private static final CompletionCall HARNESS = completion("[[1,2,3]]", "\"echo\":true,\"max_tokens\":1,\"logprobs\":1");
+    private static final CompletionCall HARNESS =
+            completion("[[1,2,3]]", "\"echo\":true,\"max_tokens\":1,\"logprobs\":1");
 
     private static final TokenLogprob BEST = token(2, " b", -0.25f);
 
@@ -45,10 +46,12 @@ class CompletionFormsTest {
 
     @Test
     void theGreedyTestOfTheHarnessHoldsForTheBestTokenAlone() {
-        TextLogprobs logprobs = TextLogprobs.of(((ChatEvent.PromptScored) PROMPT).tokens(), new TokenForm(false, false), 1, 0);
+        TextLogprobs logprobs =
+                TextLogprobs.of(((ChatEvent.PromptScored) PROMPT).tokens(), new TokenForm(false, false), 1, 0);
         assertThat(logprobs.topLogprobs().get(1)).containsOnlyKeys(" b").containsEntry(" b", -0.25f);
         assertThat(logprobs.topLogprobs().get(2)).containsOnlyKeys(" z", " c");
-        assertThat(logprobs.topLogprobs().get(2).values().stream().max(Float::compare)).contains(-0.125f);
+        assertThat(logprobs.topLogprobs().get(2).values().stream().max(Float::compare))
+                .contains(-0.125f);
     }
 
     @Test
@@ -81,33 +84,39 @@ class CompletionFormsTest {
             answer.accept(prompt, new ChatEvent.Completed(3, 2, 1));
         }
         TextCompletion whole = answer.answer();
-        assertThat(whole.choices().stream().map(TextCompletion.Choice::text)).containsExactly("0-0", "0-1", "1-0", "1-1");
+        assertThat(whole.choices().stream().map(TextCompletion.Choice::text))
+                .containsExactly("0-0", "0-1", "1-0", "1-1");
         assertThat(whole.choices().stream().map(TextCompletion.Choice::index)).containsExactly(0, 1, 2, 3);
         assertThat(whole.usage()).contains(Usage.of(6, 4, 2));
     }
 
     @Test
     void streamedChoicesHaveTheSameIndexesAndForm() {
-        CompletionChunks chunks = new CompletionChunks(completion("[\"a\",\"b\"]", "\"n\":2,\"stream\":true"), HEAD, List.of());
+        CompletionChunks chunks =
+                new CompletionChunks(completion("[\"a\",\"b\"]", "\"n\":2,\"stream\":true"), HEAD, List.of());
         assertThat(chunks.frames(1, STARTED)).isEmpty();
         assertThat(json(chunks.frames(1, text(1, "x", 4)).getFirst()))
                 .isEqualTo("{\"id\":\"id-1\",\"object\":\"text_completion\",\"created\":1700000000,\"model\":\"m\","
                         + "\"system_fingerprint\":\"fp_x\",\"choices\":[{\"index\":3,\"text\":\"x\",\"logprobs\":null,"
                         + "\"finish_reason\":null}]}");
-        assertThat(json(chunks.frames(1, length(1, 1)).getFirst())).contains("\"text\":\"\"").contains("\"finish_reason\":\"length\"");
+        assertThat(json(chunks.frames(1, length(1, 1)).getFirst()))
+                .contains("\"text\":\"\"")
+                .contains("\"finish_reason\":\"length\"");
     }
 
     @Test
     void aStreamEchoesThePromptFirst() {
-        CompletionChunks plain = new CompletionChunks(completion("\"a b\"", "\"echo\":true,\"stream\":true"), HEAD, List.of("a b"));
+        CompletionChunks plain =
+                new CompletionChunks(completion("\"a b\"", "\"echo\":true,\"stream\":true"), HEAD, List.of("a b"));
         assertThat(json(plain.frames(0, STARTED).getFirst())).contains("\"text\":\"a b\"");
-        CompletionChunks scored =
-                new CompletionChunks(completion("[[1,2,3]]", "\"echo\":true,\"stream\":true,\"logprobs\":1"), HEAD, List.of("a b c"));
+        CompletionChunks scored = new CompletionChunks(
+                completion("[[1,2,3]]", "\"echo\":true,\"stream\":true,\"logprobs\":1"), HEAD, List.of("a b c"));
         assertThat(scored.frames(0, STARTED)).isEmpty();
         assertThat(json(scored.frames(0, PROMPT).getFirst()))
                 .contains("\"text\":\"a b c\"")
                 .contains("\"token_logprobs\":[null,-0.25,-3.5]");
-        assertThat(json(scored.frames(0, scored(0, " d", token(4, " d", -1))).getFirst())).contains("\"text_offset\":[5]");
+        assertThat(json(scored.frames(0, scored(0, " d", token(4, " d", -1))).getFirst()))
+                .contains("\"text_offset\":[5]");
     }
 
     @Test

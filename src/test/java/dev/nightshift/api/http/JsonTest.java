@@ -30,20 +30,41 @@ class JsonTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"", " ", "{", "[1,2]", "7", "\"x\"", "null", "{\"a\":NaN}", "{\"a\":Infinity}", "{\"a\":-Infinity}",
-        "{\"a\":1}{\"b\":2}", "{a:1}", "{'a':1}", "{\"a\":1,}", "{\"a\":01}", "{\"a\":+1}", "{\"a\":\"tab\there\"}", "// x\n{}"})
+    @ValueSource(
+            strings = {
+                "",
+                " ",
+                "{",
+                "[1,2]",
+                "7",
+                "\"x\"",
+                "null",
+                "{\"a\":NaN}",
+                "{\"a\":Infinity}",
+                "{\"a\":-Infinity}",
+                "{\"a\":1}{\"b\":2}",
+                "{a:1}",
+                "{'a':1}",
+                "{\"a\":1,}",
+                "{\"a\":01}",
+                "{\"a\":+1}",
+                "{\"a\":\"tab\there\"}",
+                "// x\n{}"
+            })
     void refusesWhatIsNoJsonObject(String body) {
         refusal(body);
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', value = {
-        "{\"temperature\":1e999}|temperature",
-        "{\"a\":{\"b\":[0,-1e999]}}|a.b[1]",
-        "{\"messages\":[{\"content\":\"x\\ud800\"}]}|messages[0].content",
-        "{\"stop\":\"\\udc00\\ud800\"}|stop",
-        "{\"stop\":\"\\ud83d\\ud83d\\ude00\"}|stop"
-    })
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "{\"temperature\":1e999}|temperature",
+                "{\"a\":{\"b\":[0,-1e999]}}|a.b[1]",
+                "{\"messages\":[{\"content\":\"x\\ud800\"}]}|messages[0].content",
+                "{\"stop\":\"\\udc00\\ud800\"}|stop",
+                "{\"stop\":\"\\ud83d\\ud83d\\ude00\"}|stop"
+            })
     void refusesInfiniteNumbersAndHalvesOfCharactersNamingTheField(String body, String param) {
         assertThat(refusal(body).param()).contains(param);
     }
@@ -68,7 +89,8 @@ class JsonTest {
 
     @Test
     void readsWholeCharactersAndKeepsTheOrderOfKeys() {
-        var object = Json.parseObject("{\"z\":\"\\ud83d\\ude42\",\"a\":[1,2.5,true,null]}".getBytes(StandardCharsets.UTF_8));
+        var object =
+                Json.parseObject("{\"z\":\"\\ud83d\\ude42\",\"a\":[1,2.5,true,null]}".getBytes(StandardCharsets.UTF_8));
         Map<String, Object> plain = Json.plainObject(object);
         assertThat(plain.keySet()).containsExactly("z", "a");
         assertThat(plain.get("z")).isEqualTo("🙂");

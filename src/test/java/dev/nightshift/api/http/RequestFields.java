@@ -9,10 +9,7 @@ import java.util.Map;
 final class RequestFields {
     static final RequestLimits LIMITS = new RequestLimits(8, 20, 4, 20, 16, 32, 3, 5, 10);
     static final ModelFacts MODEL = new ModelFacts(
-            512,
-            256,
-            new SamplingParameters(1, 0, 1, 0, 1, 0, 0, 0, Map.of(), List.of(), 0, false, -1),
-            "fp_test");
+            512, 256, new SamplingParameters(1, 0, 1, 0, 1, 0, 0, 0, Map.of(), List.of(), 0, false, -1), "fp_test");
 
     private RequestFields() {}
 

@@ -20,7 +20,8 @@ final class Script {
 
     static ChatEvent scored(int choice, String text, TokenLogprob... tokens) {
         List<TokenLogprob> list = List.of(tokens);
-        return new ChatEvent.Text(choice, text, list.stream().map(TokenLogprob::id).toList(), list);
+        return new ChatEvent.Text(
+                choice, text, list.stream().map(TokenLogprob::id).toList(), list);
     }
 
     static ChatEvent stop(int choice, int tokens) {

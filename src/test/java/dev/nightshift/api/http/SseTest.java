@@ -26,7 +26,8 @@ class SseTest {
     URI server;
 
     private static String chat(String more) {
-        return "{\"model\":\"nightshift-tiny\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"max_tokens\":8," + more + "}";
+        return "{\"model\":\"nightshift-tiny\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"max_tokens\":8,"
+                + more + "}";
     }
 
     private static String script(String kind, String name) {
@@ -48,13 +49,22 @@ class SseTest {
                     .contains("openai-processing-ms: ")
                     .doesNotContain("content-encoding");
             String body = RawHttp.unchunked(answer);
-            assertThat(body).endsWith(END).doesNotContain("\r").doesNotContain("id:").doesNotContain("retry:");
+            assertThat(body)
+                    .endsWith(END)
+                    .doesNotContain("\r")
+                    .doesNotContain("id:")
+                    .doesNotContain("retry:");
             List<String> frames = List.of(body.split("\n\n"));
             assertThat(frames).allMatch(frame -> frame.startsWith("data: {") || frame.equals("data: [DONE]"));
             assertThat(frames).hasSizeBetween(4, 5);
             assertThat(frames.getFirst()).contains("\"delta\":{\"role\":\"assistant\",\"content\":\"\"}");
             assertThat(frames.get(frames.size() - 2)).contains("\"delta\":{}").contains("\"finish_reason\":\"length\"");
-            String id = Pattern.compile("\"id\":\"(chatcmpl-[0-9a-f]+)\"").matcher(body).results().findFirst().orElseThrow().group(1);
+            String id = Pattern.compile("\"id\":\"(chatcmpl-[0-9a-f]+)\"")
+                    .matcher(body)
+                    .results()
+                    .findFirst()
+                    .orElseThrow()
+                    .group(1);
             assertThat(frames.subList(0, frames.size() - 1)).allMatch(frame -> frame.contains(id));
         }
     }
@@ -63,7 +73,11 @@ class SseTest {
     void acceptDoesNotMatter() throws Exception {
         for (String accept : List.of("application/json", "text/event-stream", "*/*", "text/html")) {
             try (RawHttp http = new RawHttp(server)) {
-                http.post("/v1/chat/completions", chat(script("late", "accept")), "Accept: " + accept, "Connection: close");
+                http.post(
+                        "/v1/chat/completions",
+                        chat(script("late", "accept")),
+                        "Accept: " + accept,
+                        "Connection: close");
                 assertThat(http.untilClosed(SOON)).startsWith("HTTP/1.1 200").contains("[DONE]");
             }
         }
@@ -76,7 +90,8 @@ class SseTest {
             String seen = http.until(": ping\n\n", SOON);
             assertThat(seen).startsWith("HTTP/1.1 200").contains("text/event-stream");
         }
-        assertThat(ScriptedEngine.sequence("script:wait:pings").awaitCancelled(SOON)).isTrue();
+        assertThat(ScriptedEngine.sequence("script:wait:pings").awaitCancelled(SOON))
+                .isTrue();
     }
 
     @Test
@@ -85,8 +100,9 @@ class SseTest {
             http.post("/v1/chat/completions", chat(script("breaks", "middle")), "Connection: close");
             String body = RawHttp.unchunked(http.untilClosed(SOON));
             assertThat(body)
-                    .contains("event: error\ndata: {\"error\":{\"message\":\"the logits of token 2 are not finite\",\"type\":"
-                            + "\"server_error\",\"param\":null,\"code\":\"non_finite_logits\"}}\n\n")
+                    .contains(
+                            "event: error\ndata: {\"error\":{\"message\":\"the logits of token 2 are not finite\",\"type\":"
+                                    + "\"server_error\",\"param\":null,\"code\":\"non_finite_logits\"}}\n\n")
                     .doesNotContain("[DONE]")
                     .doesNotContain("\"finish_reason\":\"");
         }
@@ -105,7 +121,8 @@ class SseTest {
             http.post("/v1/chat/completions", chat(script("drip", "close")));
             http.until("\"content\":\"", SOON);
         }
-        assertThat(ScriptedEngine.sequence("script:drip:close").awaitCancelled(SOON)).isTrue();
+        assertThat(ScriptedEngine.sequence("script:drip:close").awaitCancelled(SOON))
+                .isTrue();
     }
 
     @Test
@@ -114,7 +131,8 @@ class SseTest {
         http.post("/v1/chat/completions", chat(script("drip", "reset")));
         http.until("\"content\":\"", SOON);
         http.reset();
-        assertThat(ScriptedEngine.sequence("script:drip:reset").awaitCancelled(SOON)).isTrue();
+        assertThat(ScriptedEngine.sequence("script:drip:reset").awaitCancelled(SOON))
+                .isTrue();
     }
 
     @Test
@@ -129,17 +147,22 @@ class SseTest {
 
     @Test
     void anHttp2StreamThatIsResetIsCancelled() throws Exception {
-        try (HttpClient client = HttpClient.newBuilder().version(HttpClient.Version.HTTP_2).build()) {
+        try (HttpClient client =
+                HttpClient.newBuilder().version(HttpClient.Version.HTTP_2).build()) {
             // the first request upgrades the connection
-            client.send(HttpRequest.newBuilder(server.resolve("/v1/models")).build(), HttpResponse.BodyHandlers.discarding());
-            var answer = client.sendAsync(request(chat(script("drip", "h2"))), HttpResponse.BodyHandlers.ofLines()).get();
+            client.send(
+                    HttpRequest.newBuilder(server.resolve("/v1/models")).build(),
+                    HttpResponse.BodyHandlers.discarding());
+            var answer = client.sendAsync(request(chat(script("drip", "h2"))), HttpResponse.BodyHandlers.ofLines())
+                    .get();
             assertThat(answer.version()).isEqualTo(HttpClient.Version.HTTP_2);
             var lines = answer.body();
             assertThat(lines.limit(3).toList().getFirst()).startsWith("data: {");
             lines.close();
             client.shutdownNow();
         }
-        assertThat(ScriptedEngine.sequence("script:drip:h2").awaitCancelled(SOON)).isTrue();
+        assertThat(ScriptedEngine.sequence("script:drip:h2").awaitCancelled(SOON))
+                .isTrue();
     }
 
     @Test
@@ -149,7 +172,9 @@ class SseTest {
             ScriptedEngine.Scripted sequence = ScriptedEngine.sequence("script:flood:slow");
             Thread.sleep(700);
             long polled = sequence.polled.get();
-            assertThat(polled).as("tokens written before the connection was full").isPositive();
+            assertThat(polled)
+                    .as("tokens written before the connection was full")
+                    .isPositive();
             Thread.sleep(300);
             assertThat(sequence.polled.get()).as("tokens read while it is full").isEqualTo(polled);
             assertThat(sequence.isCancelled()).isFalse();
@@ -171,7 +196,8 @@ class SseTest {
     void severalChoicesHaveOneDone() throws Exception {
         String body = post(chat(script("late", "several") + ",\"n\":3")).body();
         assertThat(body.split("\\[DONE\\]", -1)).hasSize(2);
-        assertThat(Pattern.compile("\"finish_reason\":\"length\"").matcher(body).results()).hasSize(3);
+        assertThat(Pattern.compile("\"finish_reason\":\"length\"").matcher(body).results())
+                .hasSize(3);
     }
 
     private HttpRequest request(String json) {

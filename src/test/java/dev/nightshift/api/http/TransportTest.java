@@ -50,15 +50,38 @@ class TransportTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"/", "/v1", "/v1/nothing", "/nothing", "/v1/chat", "/v1/chat/completions/x", "/%2e%2e/etc", "/v1/embeddings"})
+    @ValueSource(
+            strings = {
+                "/",
+                "/v1",
+                "/v1/nothing",
+                "/nothing",
+                "/v1/chat",
+                "/v1/chat/completions/x",
+                "/%2e%2e/etc",
+                "/v1/embeddings"
+            })
     void anUnknownRouteIsA404InOpenAisShape(String path) {
         error(given().urlEncodingEnabled(false).get(path).then(), 404, "not_found");
-        error(given().urlEncodingEnabled(false).contentType("application/json").body("{}").post(path).then(), 404, "not_found");
+        error(
+                given().urlEncodingEnabled(false)
+                        .contentType("application/json")
+                        .body("{}")
+                        .post(path)
+                        .then(),
+                404,
+                "not_found");
     }
 
     @ParameterizedTest
-    @CsvSource({"GET,/v1/chat/completions", "DELETE,/v1/chat/completions", "PUT,/v1/completions", "POST,/v1/models", "GET,/tokenize",
-        "POST,/tokenizer_info"})
+    @CsvSource({
+        "GET,/v1/chat/completions",
+        "DELETE,/v1/chat/completions",
+        "PUT,/v1/completions",
+        "POST,/v1/models",
+        "GET,/tokenize",
+        "POST,/tokenizer_info"
+    })
     void aWrongMethodIsA405InOpenAisShape(String method, String path) {
         error(given().request(method, path).then(), 405, "method_not_allowed");
     }
@@ -66,7 +89,8 @@ class TransportTest {
     @Test
     void aBodyOverTheLimitIsA413InOpenAisShapeWithItsLengthTold() throws Exception {
         try (RawHttp http = new RawHttp(server)) {
-            http.send(("POST " + CHAT + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 900000000\r\n\r\n")
+            http.send(("POST " + CHAT
+                            + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 900000000\r\n\r\n")
                     .getBytes(StandardCharsets.ISO_8859_1));
             assertThat(http.until("payload_too_large", Duration.ofSeconds(5)))
                     .startsWith("HTTP/1.1 413")
@@ -79,7 +103,8 @@ class TransportTest {
     void aBodyOverTheLimitThatIsSentWholeIsA413() throws Exception {
         byte[] body = new byte[33 << 20];
         java.util.Arrays.fill(body, (byte) ' ');
-        try (HttpClient client = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build()) {
+        try (HttpClient client =
+                HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build()) {
             HttpResponse<String> answer = client.send(
                     HttpRequest.newBuilder(server.resolve(CHAT))
                             .header("Content-Type", "application/json")
@@ -118,8 +143,14 @@ class TransportTest {
                 gzip.write(spaces);
             }
         }
-        error(raw().header("Content-Encoding", "gzip").contentType("application/json").body(packed.toByteArray()).post(CHAT).then(),
-                413, "payload_too_large");
+        error(
+                raw().header("Content-Encoding", "gzip")
+                        .contentType("application/json")
+                        .body(packed.toByteArray())
+                        .post(CHAT)
+                        .then(),
+                413,
+                "payload_too_large");
     }
 
     @Test
@@ -128,21 +159,28 @@ class TransportTest {
         try (GZIPOutputStream gzip = new GZIPOutputStream(packed)) {
             gzip.write(BODY.getBytes(StandardCharsets.UTF_8));
         }
-        raw().header("Content-Encoding", "gzip").contentType("application/json").body(packed.toByteArray()).post(CHAT)
-                .then().statusCode(200);
+        raw().header("Content-Encoding", "gzip")
+                .contentType("application/json")
+                .body(packed.toByteArray())
+                .post(CHAT)
+                .then()
+                .statusCode(200);
     }
 
     private static io.restassured.specification.RequestSpecification raw() {
         return given().config(RestAssuredConfig.config()
-                .encoderConfig(EncoderConfig.encoderConfig().appendDefaultContentCharsetToContentTypeIfUndefined(false)));
+                .encoderConfig(
+                        EncoderConfig.encoderConfig().appendDefaultContentCharsetToContentTypeIfUndefined(false)));
     }
 
     @Test
     void aChunkedBodyIsRead() throws Exception {
         try (RawHttp http = new RawHttp(server)) {
-            http.send(("POST " + CHAT + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n"
-                            + "Transfer-Encoding: chunked\r\n\r\n" + Integer.toHexString(BODY.length()) + "\r\n" + BODY + "\r\n0\r\n\r\n")
-                    .getBytes(StandardCharsets.ISO_8859_1));
+            http.send(
+                    ("POST " + CHAT + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n"
+                                    + "Transfer-Encoding: chunked\r\n\r\n" + Integer.toHexString(BODY.length()) + "\r\n"
+                                    + BODY + "\r\n0\r\n\r\n")
+                            .getBytes(StandardCharsets.ISO_8859_1));
             assertThat(http.untilClosed(Duration.ofSeconds(10))).startsWith("HTTP/1.1 200");
         }
     }
@@ -150,30 +188,69 @@ class TransportTest {
     @Test
     void noContentTypeCountsAsJson() throws Exception {
         try (RawHttp http = new RawHttp(server)) {
-            http.send(("POST " + CHAT + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: " + BODY.length() + "\r\n\r\n" + BODY)
+            http.send(("POST " + CHAT + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: " + BODY.length()
+                            + "\r\n\r\n" + BODY)
                     .getBytes(StandardCharsets.ISO_8859_1));
             assertThat(http.untilClosed(Duration.ofSeconds(10))).startsWith("HTTP/1.1 200");
         }
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"application/x-www-form-urlencoded", "text/plain", "application/xml", "multipart/form-data; boundary=x", "nonsense"})
+    @ValueSource(
+            strings = {
+                "application/x-www-form-urlencoded",
+                "text/plain",
+                "application/xml",
+                "multipart/form-data; boundary=x",
+                "nonsense"
+            })
     void anotherContentTypeIsA415(String type) {
-        error(raw().contentType(type).body(BODY.getBytes(StandardCharsets.UTF_8)).post(CHAT).then(), 415, "unsupported_media_type");
+        error(
+                raw().contentType(type)
+                        .body(BODY.getBytes(StandardCharsets.UTF_8))
+                        .post(CHAT)
+                        .then(),
+                415,
+                "unsupported_media_type");
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"application/json; charset=utf-8", "APPLICATION/JSON", "application/vnd.api+json"})
     void jsonBySeveralNamesIsRead(String type) {
-        raw().contentType(type).body(BODY.getBytes(StandardCharsets.UTF_8)).post(CHAT).then().statusCode(200);
+        raw().contentType(type)
+                .body(BODY.getBytes(StandardCharsets.UTF_8))
+                .post(CHAT)
+                .then()
+                .statusCode(200);
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"", "{", "[]", "7", "{\"model\":\"nightshift-tiny\",\"temperature\":NaN}", "{\"a\":1e999}", "{\"a\":\"\\ud800\"}"})
+    @ValueSource(
+            strings = {
+                "",
+                "{",
+                "[]",
+                "7",
+                "{\"model\":\"nightshift-tiny\",\"temperature\":NaN}",
+                "{\"a\":1e999}",
+                "{\"a\":\"\\ud800\"}"
+            })
     void bodiesThatAreNoJsonAre400(String body) {
         error(given().contentType("application/json").body(body).post(CHAT).then(), 400, null);
-        error(given().contentType("application/json").body(body).post("/v1/completions").then(), 400, null);
-        error(given().contentType("application/json").body(body).post("/tokenize").then(), 400, null);
+        error(
+                given().contentType("application/json")
+                        .body(body)
+                        .post("/v1/completions")
+                        .then(),
+                400,
+                null);
+        error(
+                given().contentType("application/json")
+                        .body(body)
+                        .post("/tokenize")
+                        .then(),
+                400,
+                null);
     }
 
     @Test
@@ -194,8 +271,11 @@ class TransportTest {
     @ValueSource(strings = {"//v1/models", "/v1/models/", "//v1//models//", "/v1/models?x=1"})
     void pathsAsClientsMangleThemAreUnderstood(String path) throws Exception {
         try (RawHttp http = new RawHttp(server)) {
-            http.send(("GET " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").getBytes(StandardCharsets.ISO_8859_1));
-            assertThat(http.untilClosed(Duration.ofSeconds(5))).startsWith("HTTP/1.1 200").contains("nightshift-tiny");
+            http.send(("GET " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                    .getBytes(StandardCharsets.ISO_8859_1));
+            assertThat(http.untilClosed(Duration.ofSeconds(5)))
+                    .startsWith("HTTP/1.1 200")
+                    .contains("nightshift-tiny");
         }
         try (RawHttp http = new RawHttp(server)) {
             http.post("//v1/chat/completions/", BODY, "Connection: close");
@@ -220,7 +300,10 @@ class TransportTest {
                 .statusCode(200)
                 .header("Access-Control-Allow-Origin", "http://localhost:3000")
                 .header("Access-Control-Allow-Headers", containsString("x-stainless-os"));
-        given().header("Origin", "http://127.0.0.1:8080").get("/v1/models").then().statusCode(200)
+        given().header("Origin", "http://127.0.0.1:8080")
+                .get("/v1/models")
+                .then()
+                .statusCode(200)
                 .header("Access-Control-Allow-Origin", "http://127.0.0.1:8080");
     }
 
@@ -235,10 +318,15 @@ class TransportTest {
 
     @Test
     void everyAnswerHasARequestIdAndItsTime() {
-        given().get("/v1/models").then().header("x-request-id", matchesPattern("req_[0-9a-f]{32}"))
+        given().get("/v1/models")
+                .then()
+                .header("x-request-id", matchesPattern("req_[0-9a-f]{32}"))
                 .header("openai-processing-ms", matchesPattern("\\d+"));
         given().header("x-request-id", "mine-1").get("/v1/nothing").then().header("x-request-id", "mine-1");
-        given().header("x-request-id", "a b\"").get("/v1/models").then().header("x-request-id", matchesPattern("req_.*"));
+        given().header("x-request-id", "a b\"")
+                .get("/v1/models")
+                .then()
+                .header("x-request-id", matchesPattern("req_.*"));
     }
 
     @Test
@@ -267,8 +355,10 @@ class TransportTest {
 
     @Test
     void aClearTextUpgradeToHttp2KeepsALargeBody() throws Exception {
-        String large = BODY.replace("\"temperature\":0", "\"temperature\":0,\"padding\":\"" + "x".repeat(300_000) + "\"");
-        try (HttpClient client = HttpClient.newBuilder().version(HttpClient.Version.HTTP_2).build()) {
+        String large =
+                BODY.replace("\"temperature\":0", "\"temperature\":0,\"padding\":\"" + "x".repeat(300_000) + "\"");
+        try (HttpClient client =
+                HttpClient.newBuilder().version(HttpClient.Version.HTTP_2).build()) {
             for (int i = 0; i < 2; i++) {
                 HttpResponse<String> answer = client.send(
                         HttpRequest.newBuilder(server.resolve(CHAT))
