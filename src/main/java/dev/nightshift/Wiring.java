@@ -3,9 +3,10 @@ package dev.nightshift;
 import dev.nightshift.api.http.EdgeRoutes;
 import dev.nightshift.api.http.RequestLimits;
 import dev.nightshift.api.http.StreamTimes;
-import dev.nightshift.chat.BaseModelCatalog;
+import dev.nightshift.chat.SingleModelCatalog;
 import dev.nightshift.chat.Chat;
 import dev.nightshift.chat.ChatModel;
+import dev.nightshift.chat.EngineTokens;
 import dev.nightshift.chat.ServedChat;
 import dev.nightshift.chat.TokenSource;
 import dev.nightshift.checkpoint.Checkpoint;
@@ -108,10 +109,10 @@ public class Wiring {
                 .mapToInt(Integer::intValue)
                 .toArray();
         EngineLoop loop = new EngineLoop(ops, new EngineModel(llama, kv, digest, ends), limits, IdleWork.NONE, onFatal);
-        TokenSource tokens = new EngineTokens(loop, meters);
+        TokenSource tokens = new MeteredTokens(new EngineTokens(loop), meters);
         ChatModel chatModel = chatModel(checkpoint, loop, digest);
         String id = model.servedName().orElseGet(checkpoint::name);
-        Chat chat = new Chat(chatModel, new BaseModelCatalog(id), tokens, engine.readerLag());
+        Chat chat = new Chat(chatModel, new SingleModelCatalog(id), tokens, engine.readerLag());
         return new ResidentModel(id, checkpoint, ops, loop.start(), tokens, chat);
     }
 

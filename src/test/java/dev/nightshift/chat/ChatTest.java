@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.nightshift.engine.AdapterBinding;
 import dev.nightshift.engine.SequenceRequest;
+import dev.nightshift.engine.SamplingParameters;
 import dev.nightshift.failure.ErrorCode;
 import dev.nightshift.failure.ServingException;
 import dev.nightshift.template.RenderedPrompt;
@@ -84,7 +85,9 @@ final class ChatTest {
                 100,
                 Optional.empty(),
                 Optional.empty(),
-                Optional.empty());
+                Optional.empty(),
+                SamplingParameters.greedy(),
+                "digest");
         Chat other = new Chat(model, new SingleModelCatalog("tiny"), engine, 4);
         int bos = llama3.idOf("<|begin_of_text|>").orElseThrow();
         int[] chatIds = other.encode(

@@ -56,7 +56,9 @@ final class Fixture {
                 contextMax,
                 Optional.of("<|endoftext|>"),
                 Optional.of("<|im_end|>"),
-                Optional.empty());
+                Optional.empty(),
+                SamplingParameters.greedy(),
+                "digest");
     }
 
     static Chat chat(TokenSource engine) {

@@ -1,6 +1,6 @@
 package dev.nightshift.api.http;
 
-import dev.nightshift.chat.BaseModelCatalog;
+import dev.nightshift.chat.SingleModelCatalog;
 import dev.nightshift.chat.Chat;
 import dev.nightshift.chat.ServedChat;
 import jakarta.enterprise.context.ApplicationScoped;
@@ -52,7 +52,7 @@ public class ModelResource {
                 .findFirst()
                 .map(Answers::json)
                 .orElseThrow(() ->
-                        BaseModelCatalog.unknown(id, served.get().catalog().ids()));
+                        SingleModelCatalog.unknown(id, served.get().catalog().ids()));
     }
 
     private List<ModelList.Model> cards() {

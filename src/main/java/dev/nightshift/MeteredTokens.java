@@ -1,40 +1,38 @@
 package dev.nightshift;
 
 import dev.nightshift.chat.TokenSource;
-import dev.nightshift.engine.EngineLoop;
 import dev.nightshift.engine.FinishReason;
-import dev.nightshift.engine.Sequence;
 import dev.nightshift.engine.SequenceRequest;
 import dev.nightshift.engine.TokenEvent;
 import dev.nightshift.telemetry.ServingMeters;
 import java.util.List;
 import java.util.Locale;
 
-/** The engine as chat sees it; times are taken where a reader takes its events, whichever interface it reads for. */
-final class EngineTokens implements TokenSource {
-    private final EngineLoop loop;
+/** Times of sequences, taken where a reader takes its events, whichever interface it reads for. */
+final class MeteredTokens implements TokenSource {
+    private final TokenSource source;
     private final ServingMeters meters;
 
-    EngineTokens(EngineLoop loop, ServingMeters meters) {
-        this.loop = loop;
+    MeteredTokens(TokenSource source, ServingMeters meters) {
+        this.source = source;
         this.meters = meters;
     }
 
     @Override
     public List<? extends Tokens> submit(List<SequenceRequest> requests) {
         long submitted = System.nanoTime();
-        return loop.submit(requests).stream()
+        return source.submit(requests).stream()
                 .map(sequence -> new Timed(sequence, submitted))
                 .toList();
     }
 
     private final class Timed implements Tokens {
-        private final Sequence sequence;
+        private final Tokens sequence;
         private final long submitted;
         /** When the last token was read, 0 before the first. */
         private long lastToken;
 
-        Timed(Sequence sequence, long submitted) {
+        Timed(Tokens sequence, long submitted) {
             this.sequence = sequence;
             this.submitted = submitted;
         }
