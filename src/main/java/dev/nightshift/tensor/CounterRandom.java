@@ -4,8 +4,8 @@ package dev.nightshift.tensor;
  * Random numbers without state, Philox4x32-10 of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC11): a value
  * depends on (seed, stream, counter) alone, so every backend draws the same in any order and a replayed step repeats itself.
  *
- * <p>Key = the seed's low and high word; counter words = the counter's low and high word, the stream, 0. Of the four words
- * that come out the first counts.
+ * <p>Key = the seed's low and high word; counter words = the counter's low and high word, the stream, 0. A draw by
+ * counter takes the first of the four words that come out, one by row and column any of them.
  */
 public final class CounterRandom {
     /** Stream of {@link TensorOps#sample}. */
@@ -36,17 +36,38 @@ public final class CounterRandom {
 
     /** 32 random bits. */
     public static int bits(long seed, int stream, long counter) {
-        return (int) (block((int) seed, (int) (seed >>> 32), counter, stream, 0) >>> 32);
+        int[] words = new int[4];
+        block(words, seed, counter, stream, 0);
+        return words[0];
     }
 
-    /** First two words of a Philox block, the first one high; the test compares it with the authors' known answers. */
-    static long block(int key0, int key1, long counter01, int counter2, int counter3) {
+    /**
+     * Uniform in [0, 1) for an element of a matrix (dropout, noise). Four neighbours share one block: counter = (column / 4,
+     * row), word = column mod 4.
+     */
+    public static float uniform(long seed, int stream, int row, int column) {
+        int[] words = new int[4];
+        block(words, seed, ((long) row << 32) | (column >>> 2), stream, 0);
+        return (words[column & 3] >>> 8) * 0x1p-24f;
+    }
+
+    /** The four draws of columns {@code 4 * quarter} to {@code 4 * quarter + 3} of a row. */
+    public static void uniforms(float[] four, long seed, int stream, int row, int quarter) {
+        int[] words = new int[4];
+        block(words, seed, ((long) row << 32) | (quarter & 0xFFFF_FFFFL), stream, 0);
+        for (int i = 0; i < 4; i++) {
+            four[i] = (words[i] >>> 8) * 0x1p-24f;
+        }
+    }
+
+    /** One Philox block; the test compares it with the authors' known answers. */
+    static void block(int[] words, long key, long counter01, int counter2, int counter3) {
         int c0 = (int) counter01;
         int c1 = (int) (counter01 >>> 32);
         int c2 = counter2;
         int c3 = counter3;
-        int k0 = key0;
-        int k1 = key1;
+        int k0 = (int) key;
+        int k1 = (int) (key >>> 32);
         for (int round = 0; round < ROUNDS; round++) {
             long p0 = M0 * (c0 & 0xFFFFFFFFL);
             long p1 = M1 * (c2 & 0xFFFFFFFFL);
@@ -57,6 +78,9 @@ public final class CounterRandom {
             k0 += W0;
             k1 += W1;
         }
-        return ((long) c0 << 32) | (c1 & 0xFFFFFFFFL);
+        words[0] = c0;
+        words[1] = c1;
+        words[2] = c2;
+        words[3] = c3;
     }
 }

@@ -21,7 +21,8 @@ public interface TrainingOps {
 
     /**
      * Inverted dropout whose mask is a function of (seed, row, column) alone, so that backward and recomputation see the
-     * same one.
+     * same one: an element is zero where {@link CounterRandom#uniform(long, int, int, int)} of stream DROPOUT, row {@code
+     * firstRow + r} and its column is below the probability, else {@code x / (1 - probability)}.
      *
      * @param probability of a zero; 0 = off
      * @param firstRow number of the first row of the call within its micro batch
@@ -136,7 +137,10 @@ public interface TrainingOps {
     /** {@code out = 0}. */
     void zero(Tensor out);
 
-    /** NEFTune (arXiv 2310.05914): {@code x += amplitude * uniform(-1, 1)} by (seed, row, column). */
+    /**
+     * NEFTune (arXiv 2310.05914): {@code x += amplitude * (2 u - 1)}, u = {@link CounterRandom#uniform(long, int, int, int)} of
+     * stream NEFTUNE, row {@code firstRow + r} and the column.
+     */
     void addNoise(Tensor x, float amplitude, long seed, int firstRow);
 
     /** {@code out[index] = sum of x^2}, summed in double in element order of fixed blocks; NaN and infinity stay visible. */

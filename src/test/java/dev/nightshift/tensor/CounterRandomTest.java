@@ -9,10 +9,29 @@ class CounterRandomTest {
     /** The known answers that the authors publish for philox4x32 with 10 rounds (kat_vectors of Random123). */
     @Test
     void matchesTheAuthorsKnownAnswers() {
-        assertThat(CounterRandom.block(0, 0, 0, 0, 0)).isEqualTo(0x6627e8d5_e169c58dL);
-        assertThat(CounterRandom.block(-1, -1, -1L, -1, -1)).isEqualTo(0x408f276d_41c83b0eL);
-        assertThat(CounterRandom.block(0xa4093822, 0x299f31d0, 0x85a308d3_243f6a88L, 0x13198a2e, 0x03707344))
-                .isEqualTo(0xd16cfe09_94fdccebL);
+        assertThat(block(0, 0, 0, 0)).containsExactly(0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8);
+        assertThat(block(-1, -1, -1, -1)).containsExactly(0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd);
+        assertThat(block(0x299f31d0_a4093822L, 0x85a308d3_243f6a88L, 0x13198a2e, 0x03707344))
+                .containsExactly(0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1);
+    }
+
+    private static int[] block(long key, long counter01, int counter2, int counter3) {
+        int[] words = new int[4];
+        CounterRandom.block(words, key, counter01, counter2, counter3);
+        return words;
+    }
+
+    @Test
+    void neighboursInARowShareABlock() {
+        float[] four = new float[4];
+        for (int quarter : new int[] {0, 1, 1000}) {
+            CounterRandom.uniforms(four, 99, CounterRandom.DROPOUT, 7, quarter);
+            for (int i = 0; i < 4; i++) {
+                assertThat(CounterRandom.uniform(99, CounterRandom.DROPOUT, 7, 4 * quarter + i)).isEqualTo(four[i]);
+            }
+        }
+        assertThat(four[0]).isNotEqualTo(four[1]);
+        assertThat(CounterRandom.uniform(99, CounterRandom.DROPOUT, 8, 4000)).isNotEqualTo(four[0]);
     }
 
     @Test

@@ -23,24 +23,42 @@ final class Attention {
         return new KvLayout(layers, kvHeads, headDim, blockTokens, elements * Float.BYTES);
     }
 
-    /** {@code [x1, x2] -> [x1 cos - x2 sin, x2 cos + x1 sin]}, x1 and x2 the halves of a head. */
-    static void rope(Tensor qkv, Tensor qNorm, Tensor kNorm, float epsilon, AttentionRows rows, AttentionShape shape) {
-        long count = qkv.shape().axis(0);
-        int half = shape.headDim() / 2;
-        int heads = shape.heads() + 2 * shape.kvHeads();
-        INDArray all = HostArrays.array(qkv).reshape('c', count, heads, shape.headDim());
-        INDArray q = heads(all, 0, shape.heads());
-        INDArray k = heads(all, shape.heads(), shape.heads() + shape.kvHeads());
+    static void rope(
+            Tensor qkv, Tensor qNorm, Tensor kNorm, float epsilon, AttentionRows rows, AttentionShape shape) {
+        HostArrays.store(qkv, rotated(qkv, qNorm, kNorm, epsilon, rows.cosSin(), shape));
+    }
+
+    /** {@code [x1, x2] -> [x1 cos - x2 sin, x2 cos + x1 sin]}, x1 and x2 the halves of a q or k head: [rows, heads, headDim]. */
+    static INDArray rotated(
+            Tensor qkv, Tensor qNorm, Tensor kNorm, float epsilon, Tensor cosSin, AttentionShape shape) {
+        INDArray all = allHeads(qkv, shape);
         if (qNorm != null) {
-            q = normed(q, qNorm, epsilon);
-            k = normed(k, kNorm, epsilon);
+            INDArray q = heads(all, 0, shape.heads());
+            q.assign(normed(q, qNorm, epsilon));
+            INDArray k = heads(all, shape.heads(), shape.heads() + shape.kvHeads());
+            k.assign(normed(k, kNorm, epsilon));
         }
-        INDArray angles = HostArrays.array(rows.cosSin()).reshape('c', count, 1, shape.headDim());
+        return rotated(all, cosSin, shape, 1);
+    }
+
+    /** The transposed rotation, of gradients. */
+    static INDArray rotatedBack(Tensor dqkv, Tensor cosSin, AttentionShape shape) {
+        return rotated(allHeads(dqkv, shape), cosSin, shape, -1);
+    }
+
+    private static INDArray allHeads(Tensor qkv, AttentionShape shape) {
+        int heads = shape.heads() + 2 * shape.kvHeads();
+        return HostArrays.array(qkv).reshape('c', qkv.shape().axis(0), heads, shape.headDim());
+    }
+
+    private static INDArray rotated(INDArray all, Tensor cosSin, AttentionShape shape, int direction) {
+        int half = shape.headDim() / 2;
+        INDArray angles = HostArrays.array(cosSin).reshape('c', all.size(0), 1, shape.headDim());
         INDArray cos = halves(angles, 0, half);
-        INDArray sin = halves(angles, half, 2 * half);
-        heads(all, 0, shape.heads()).assign(rotated(q, cos, sin));
-        heads(all, shape.heads(), shape.heads() + shape.kvHeads()).assign(rotated(k, cos, sin));
-        HostArrays.store(qkv, all);
+        INDArray sin = halves(angles, half, 2 * half).mul(direction);
+        INDArray turned = heads(all, 0, shape.heads() + shape.kvHeads());
+        turned.assign(rotated(turned, cos, sin));
+        return all;
     }
 
     private static INDArray heads(INDArray all, int from, int to) {

@@ -48,10 +48,14 @@ final class Linear {
         output.close();
     }
 
+    static int tileRows(int columns) {
+        return Math.max(1, TILE_ELEMENTS_MAX / columns);
+    }
+
     /** {@code out = x M^T}, M [out, columns] in tiles of rows. */
     private static void product(INDArray out, INDArray x, int columns, RowTiles matrix) {
         int outs = (int) out.size(1);
-        int tileRows = Math.max(1, TILE_ELEMENTS_MAX / columns);
+        int tileRows = tileRows(columns);
         for (int from = 0; from < outs; from += tileRows) {
             int to = Math.min(outs, from + tileRows);
             INDArray tile = matrix.rows(from, to);

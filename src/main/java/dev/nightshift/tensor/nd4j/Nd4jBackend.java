@@ -3,6 +3,7 @@ package dev.nightshift.tensor.nd4j;
 import dev.nightshift.failure.ErrorCode;
 import dev.nightshift.failure.ServingException;
 import dev.nightshift.tensor.TensorOps;
+import dev.nightshift.tensor.TrainingOps;
 
 /**
  * Opens backend {@code nd4j}. This class mentions no class of ND4J, so it loads and refuses with a reason where ND4J is absent
@@ -44,6 +45,14 @@ public final class Nd4jBackend {
                             : "ND4J %s finds no processor it runs on".formatted(VERSION),
                     broken);
         }
+    }
+
+    /** What trains on the tensors and weights of an opened backend. */
+    public static TrainingOps training(TensorOps opened) {
+        if (!NAME.equals(opened.name())) {
+            throw new IllegalStateException("training of backend %s on backend %s".formatted(NAME, opened.name()));
+        }
+        return new Nd4jTraining();
     }
 
     private static boolean isPresent(String type) {
