@@ -29,18 +29,19 @@ final class HubDownload {
     private static final int TRIES_MAX = 5;
 
     private static final Duration FIRST_PAUSE = Duration.ofMillis(200);
-    /** A body that is silent for so long is given up. */
-    private static final Duration STALL = Duration.ofSeconds(30);
 
     private static final int BUFFER_BYTES = 1 << 20;
 
     private final HubClient client;
     private final HubCache cache;
+    private final Duration stall;
     private final LoadProgress progress;
 
-    HubDownload(HubClient client, HubCache cache, LoadProgress progress) {
+    /** @param stall a body that is silent for so long is given up */
+    HubDownload(HubClient client, HubCache cache, Duration stall, LoadProgress progress) {
         this.client = client;
         this.cache = cache;
+        this.stall = stall;
         this.progress = progress;
     }
 
@@ -142,8 +143,8 @@ final class HubDownload {
         }
     }
 
-    private static void closeIfStalled(InputStream body, AtomicLong lastByte) {
-        if (System.nanoTime() - lastByte.get() > STALL.toNanos()) {
+    private void closeIfStalled(InputStream body, AtomicLong lastByte) {
+        if (System.nanoTime() - lastByte.get() > stall.toNanos()) {
             try {
                 body.close();
             } catch (IOException e) {

@@ -65,7 +65,7 @@ final class HubRepository {
     }
 
     private void download(HubClient client, HubClient.Revision found, LoadProgress progress) {
-        HubDownload download = new HubDownload(client, cache, progress);
+        HubDownload download = new HubDownload(client, cache, settings.stall(), progress);
         Set<String> files = new TreeSet<>(found.files());
         for (String file : files) {
             if (SMALL_FILES.contains(file) || NAMED_TEMPLATE.matcher(file).matches()) {

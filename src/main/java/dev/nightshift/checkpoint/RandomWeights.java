@@ -32,6 +32,7 @@ final class RandomWeights implements CheckpointWeights {
 
     private static final double KNOWN_GAIN = 4;
     private static final double UNKNOWN_GAIN = 0.01;
+    private static final int LEVELS = 256;
     private static final int BLOCK_SIZE = 64;
     private static final long CHUNK_BYTES = 1 << 20;
     private static final int EMBEDDING = -1;
@@ -48,6 +49,9 @@ final class RandomWeights implements CheckpointWeights {
         this.seed = seed;
         this.knownTokens = knownTokens;
         this.quantiser = quantiser;
+        if (config.hiddenSize() % 8 != 0) {
+            throw new IllegalStateException("hidden size %d is no multiple of 8".formatted(config.hiddenSize()));
+        }
     }
 
     @Override
@@ -118,21 +122,39 @@ final class RandomWeights implements CheckpointWeights {
         return new Weight.FourBit(quantiser.code(), rows, columns, BLOCK_SIZE, bytes, scales);
     }
 
-    /** BF16, uniform with the standard deviation of its rows. */
+    /** BF16, uniform over {@value #LEVELS} values with the standard deviation of its rows; eight of them are drawn at a time. */
     private Weight vocabulary(int tensor, Arena arena) {
         int hidden = config.hiddenSize();
         MemorySegment data = arena.allocate(2L * config.vocabSize() * hidden, 64);
-        double halfWidth = Math.sqrt(3.0 / hidden);
         long stream = stream(tensor, 0);
+        long[] known = levels(KNOWN_GAIN);
+        long[] unknown = levels(UNKNOWN_GAIN);
         LongStream.range(0, config.vocabSize()).parallel().forEach(row -> {
-            float scale = (float) (halfWidth * (row < knownTokens ? KNOWN_GAIN : UNKNOWN_GAIN) / Short.MAX_VALUE);
-            for (int i = 0; i < hidden; i++) {
-                long element = row * hidden + i;
-                short drawn = (short) (mix(stream + (element >>> 2)) >>> (16 * (element & 3)));
-                data.set(ValueLayout.JAVA_SHORT, 2 * element, BFloat16.fromFloat(drawn * scale));
+            long[] levels = row < knownTokens ? known : unknown;
+            for (long element = row * hidden; element < (row + 1) * hidden; element += 8) {
+                long drawn = mix(stream + element / 8);
+                data.set(ValueLayout.JAVA_LONG, 2 * element, four(levels, drawn));
+                data.set(ValueLayout.JAVA_LONG, 2 * element + 8, four(levels, drawn >>> 32));
             }
         });
         return new Weight.Dense(new Tensor(data, DType.BF16, Shape.of(config.vocabSize(), hidden)));
+    }
+
+    private static long four(long[] levels, long drawn) {
+        return levels[(int) drawn & 0xFF]
+                | levels[(int) (drawn >>> 8) & 0xFF] << 16
+                | levels[(int) (drawn >>> 16) & 0xFF] << 32
+                | levels[(int) (drawn >>> 24) & 0xFF] << 48;
+    }
+
+    private long[] levels(double gain) {
+        double halfWidth = gain * Math.sqrt(3.0 / config.hiddenSize());
+        long[] levels = new long[LEVELS];
+        for (int i = 0; i < LEVELS; i++) {
+            float value = (float) (halfWidth * (2.0 * i / (LEVELS - 1) - 1));
+            levels[i] = Short.toUnsignedLong(BFloat16.fromFloat(value));
+        }
+        return levels;
     }
 
     /** Start of the counter that a tensor's values are drawn from. */

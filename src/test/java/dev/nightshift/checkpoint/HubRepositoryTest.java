@@ -18,6 +18,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -141,6 +142,15 @@ class HubRepositoryTest {
         Path snapshot = repository().snapshot(LoadProgress.SILENT);
         assertThat(Files.readAllBytes(snapshot.resolve(WEIGHTS))).isEqualTo(weights);
         assertThat(requestsTo("storage GET")).singleElement().asString().endsWith(" bytes=5000000-");
+    }
+
+    @Test
+    @Timeout(30)
+    void aBodyThatFallsSilentIsAskedForAgain() throws IOException {
+        server.stalls.set(1);
+        Path snapshot = repository("HF_HUB_DOWNLOAD_TIMEOUT", "1").snapshot(LoadProgress.SILENT);
+        assertThat(Files.readAllBytes(snapshot.resolve(WEIGHTS))).isEqualTo(server.files.get(WEIGHTS));
+        assertThat(requestsTo("storage GET")).hasSize(2).last().asString().contains(" bytes=");
     }
 
     @Test
@@ -276,6 +286,10 @@ class HubRepositoryTest {
         assertThat(HubSettings.of(Map.of("HF_HUB_OFFLINE", "0")).offline()).isFalse();
         assertThat(HubSettings.of(Map.of("TRANSFORMERS_OFFLINE", "1")).offline())
                 .isTrue();
+        assertThat(HubSettings.of(Map.of("HOME", "/home/a", "HF_HOME", "~/hf")).cache()).isEqualTo(Path.of("/home/a/hf/hub"));
+        assertThat(HubSettings.of(Map.of("HF_HUB_DOWNLOAD_TIMEOUT", "60")).stall()).hasMinutes(1);
+        assertThatThrownBy(() -> HubSettings.of(Map.of("HF_HUB_DOWNLOAD_TIMEOUT", "soon")))
+                .hasMessage("HF_HUB_DOWNLOAD_TIMEOUT is 'soon', whole seconds expected");
         Files.writeString(home.resolve("token"), "from-file\n");
         Map<String, String> withFile = Map.of("HF_HOME", home.toString());
         assertThat(HubSettings.of(withFile).token()).contains("from-file");

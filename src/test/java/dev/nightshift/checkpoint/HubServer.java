@@ -16,6 +16,10 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Collectors;
 
 /**
@@ -33,12 +37,16 @@ final class HubServer implements AutoCloseable {
     final List<String> requests = new CopyOnWriteArrayList<>();
 
     final Map<String, byte[]> damaged = new ConcurrentHashMap<>();
+    /** So many bodies of storage fall silent half-way and stay open until the server is closed. */
+    final AtomicInteger stalls = new AtomicInteger();
     volatile String requiredToken;
     volatile int refusal;
     volatile String errorCode = "";
 
     private final HttpServer hub = server();
     private final HttpServer storage = server();
+    private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
+    private final CountDownLatch closed = new CountDownLatch(1);
 
     HubServer() {
         hub.createContext("/api/models/" + ID + "/revision/", this::info);
@@ -46,6 +54,7 @@ final class HubServer implements AutoCloseable {
         hub.createContext("/", exchange -> refuse(exchange, 404, "RepoNotFound"));
         storage.createContext("/", this::store);
         hub.start();
+        storage.setExecutor(threads);
         storage.start();
     }
 
@@ -138,10 +147,22 @@ final class HubServer implements AutoCloseable {
     private void store(HttpExchange exchange) throws IOException {
         note("storage", exchange);
         String file = exchange.getRequestURI().getPath().substring(1);
-        send(
-                exchange,
-                damaged.getOrDefault(file, files.get(file)),
-                cuts.isEmpty() ? Integer.MAX_VALUE : cuts.removeFirst());
+        if (stalls.getAndUpdate(left -> Math.max(0, left - 1)) > 0) {
+            stall(exchange, files.get(file));
+            return;
+        }
+        send(exchange, damaged.getOrDefault(file, files.get(file)), cuts.isEmpty() ? Integer.MAX_VALUE : cuts.removeFirst());
+    }
+
+    private void stall(HttpExchange exchange, byte[] content) throws IOException {
+        exchange.sendResponseHeaders(200, content.length);
+        exchange.getResponseBody().write(content, 0, content.length / 2);
+        exchange.getResponseBody().flush();
+        try {
+            closed.await();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     private static void send(HttpExchange exchange, byte[] content, int cutAfter) throws IOException {
@@ -188,7 +209,9 @@ final class HubServer implements AutoCloseable {
 
     @Override
     public void close() {
+        closed.countDown();
         hub.stop(0);
         storage.stop(0);
+        threads.shutdownNow();
     }
 }
