@@ -1,0 +1,233 @@
+package dev.nightshift.tensor.cpu;
+
+import static dev.nightshift.tensor.cpu.Raw.ALL;
+import static dev.nightshift.tensor.cpu.Raw.LE;
+
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorSpecies;
+
+/**
+ * Inner loops of training's dense products over F32 matrices given by address and row stride in bytes. Each element is one
+ * chain of operations in one order, so results don't depend on how the work is cut among threads.
+ */
+final class Gemms {
+    private static final VectorSpecies<Float> F = FloatVector.SPECIES_PREFERRED;
+    private static final int LANES = F.length();
+    private static final int VECTOR = LANES * Float.BYTES;
+
+    private Gemms() {}
+
+    /** Sum of {@code a[i] * b[i]}. */
+    static float dot(long a, long b, int n) {
+        FloatVector sum0 = FloatVector.zero(F);
+        FloatVector sum1 = sum0;
+        int i = 0;
+        for (; i + 2 * LANES <= n; i += 2 * LANES) {
+            sum0 = load(a + 4L * i).fma(load(b + 4L * i), sum0);
+            sum1 = load(a + 4L * i + VECTOR).fma(load(b + 4L * i + VECTOR), sum1);
+        }
+        float sum = sum0.add(sum1).reduceLanes(VectorOperators.ADD);
+        for (; i < n; i++) {
+            sum = Math.fma(Raw.f32(a + 4L * i), Raw.f32(b + 4L * i), sum);
+        }
+        return sum;
+    }
+
+    /** {@code out[j] = a . b[j]} for four rows of b; the same order as {@link #dot} has not. */
+    static void dot4(long a, long b, long strideB, int n, long out) {
+        FloatVector sum0 = FloatVector.zero(F);
+        FloatVector sum1 = sum0;
+        FloatVector sum2 = sum0;
+        FloatVector sum3 = sum0;
+        long b1 = b + strideB;
+        long b2 = b1 + strideB;
+        long b3 = b2 + strideB;
+        int i = 0;
+        for (; i + LANES <= n; i += LANES) {
+            long at = 4L * i;
+            FloatVector x = load(a + at);
+            sum0 = x.fma(load(b + at), sum0);
+            sum1 = x.fma(load(b1 + at), sum1);
+            sum2 = x.fma(load(b2 + at), sum2);
+            sum3 = x.fma(load(b3 + at), sum3);
+        }
+        float s0 = sum0.reduceLanes(VectorOperators.ADD);
+        float s1 = sum1.reduceLanes(VectorOperators.ADD);
+        float s2 = sum2.reduceLanes(VectorOperators.ADD);
+        float s3 = sum3.reduceLanes(VectorOperators.ADD);
+        for (; i < n; i++) {
+            long at = 4L * i;
+            float x = Raw.f32(a + at);
+            s0 = Math.fma(x, Raw.f32(b + at), s0);
+            s1 = Math.fma(x, Raw.f32(b1 + at), s1);
+            s2 = Math.fma(x, Raw.f32(b2 + at), s2);
+            s3 = Math.fma(x, Raw.f32(b3 + at), s3);
+        }
+        Raw.f32(out, s0);
+        Raw.f32(out + 4, s1);
+        Raw.f32(out + 8, s2);
+        Raw.f32(out + 12, s3);
+    }
+
+    /** {@code y[i] += c * x[i]}. */
+    static void axpy(long y, float c, long x, int n) {
+        FloatVector factor = FloatVector.broadcast(F, c);
+        int i = 0;
+        for (; i + LANES <= n; i += LANES) {
+            long at = 4L * i;
+            load(x + at).fma(factor, load(y + at)).intoMemorySegment(ALL, y + at, LE);
+        }
+        for (; i < n; i++) {
+            Raw.f32(y + 4L * i, Math.fma(Raw.f32(x + 4L * i), c, Raw.f32(y + 4L * i)));
+        }
+    }
+
+    /** {@code y += c0 x[0] + c1 x[1] + c2 x[2] + c3 x[3]}, in this order. */
+    static void axpy4(long y, float c0, float c1, float c2, float c3, long x, long strideX, int n) {
+        FloatVector f0 = FloatVector.broadcast(F, c0);
+        FloatVector f1 = FloatVector.broadcast(F, c1);
+        FloatVector f2 = FloatVector.broadcast(F, c2);
+        FloatVector f3 = FloatVector.broadcast(F, c3);
+        long x1 = x + strideX;
+        long x2 = x1 + strideX;
+        long x3 = x2 + strideX;
+        int i = 0;
+        for (; i + LANES <= n; i += LANES) {
+            long at = 4L * i;
+            FloatVector sum = load(x + at).fma(f0, load(y + at));
+            sum = load(x1 + at).fma(f1, sum);
+            sum = load(x2 + at).fma(f2, sum);
+            sum = load(x3 + at).fma(f3, sum);
+            sum.intoMemorySegment(ALL, y + at, LE);
+        }
+        for (; i < n; i++) {
+            long at = 4L * i;
+            float sum = Math.fma(Raw.f32(x + at), c0, Raw.f32(y + at));
+            sum = Math.fma(Raw.f32(x1 + at), c1, sum);
+            sum = Math.fma(Raw.f32(x2 + at), c2, sum);
+            Raw.f32(y + at, Math.fma(Raw.f32(x3 + at), c3, sum));
+        }
+    }
+
+    /**
+     * {@code c[m][n] += alpha * sum over k of a[m][k] * b[k][n]} for {@code rows} rows of c; with {@code fresh}, {@code =}.
+     * Tiles of 4 rows by 2 vectors stay in registers over all of k.
+     */
+    static void rowsTimes(
+            long c, long strideC, long a, long strideA, long b, long strideB, int rows, int n, int k, float alpha, boolean fresh) {
+        int m = 0;
+        for (; m + 4 <= rows; m += 4) {
+            int j = 0;
+            for (; j + 2 * LANES <= n; j += 2 * LANES) {
+                tile(c + m * strideC + 4L * j, strideC, a + m * strideA, strideA, 4, b + 4L * j, strideB, k, alpha, fresh);
+            }
+            if (j < n) {
+                edge(c + m * strideC, strideC, a + m * strideA, strideA, 4, b, strideB, 4, j, n, k, alpha, fresh);
+            }
+        }
+        if (m < rows) {
+            edge(c + m * strideC, strideC, a + m * strideA, strideA, 4, b, strideB, rows - m, 0, n, k, alpha, fresh);
+        }
+    }
+
+    /**
+     * {@code c[m][n] += alpha * sum over k of a[k][m] * b[k][n]}: as {@link #rowsTimes} with a transposed, for gradients that
+     * sum over rows.
+     */
+    static void columnsTimes(
+            long c, long strideC, long a, long strideA, long b, long strideB, int columns, int n, int k, float alpha) {
+        int m = 0;
+        for (; m + 4 <= columns; m += 4) {
+            int j = 0;
+            for (; j + 2 * LANES <= n; j += 2 * LANES) {
+                tile(c + m * strideC + 4L * j, strideC, a + 4L * m, 4, strideA, b + 4L * j, strideB, k, alpha, false);
+            }
+            if (j < n) {
+                edge(c + m * strideC, strideC, a + 4L * m, 4, strideA, b, strideB, 4, j, n, k, alpha, false);
+            }
+        }
+        if (m < columns) {
+            edge(c + m * strideC, strideC, a + 4L * m, 4, strideA, b, strideB, columns - m, 0, n, k, alpha, false);
+        }
+    }
+
+    /** 4 rows by 2 vectors; a's element (m, k) lies at {@code a + m * strideA + k * stepA}. */
+    private static void tile(
+            long c, long strideC, long a, long strideA, long stepA, long b, long strideB, int k, float alpha, boolean fresh) {
+        FloatVector s00 = FloatVector.zero(F);
+        FloatVector s01 = s00;
+        FloatVector s10 = s00;
+        FloatVector s11 = s00;
+        FloatVector s20 = s00;
+        FloatVector s21 = s00;
+        FloatVector s30 = s00;
+        FloatVector s31 = s00;
+        long a1 = a + strideA;
+        long a2 = a1 + strideA;
+        long a3 = a2 + strideA;
+        long at = 0;
+        for (int i = 0; i < k; i++, b += strideB, at += stepA) {
+            FloatVector b0 = load(b);
+            FloatVector b1 = load(b + VECTOR);
+            FloatVector x = FloatVector.broadcast(F, Raw.f32(a + at));
+            s00 = b0.fma(x, s00);
+            s01 = b1.fma(x, s01);
+            x = FloatVector.broadcast(F, Raw.f32(a1 + at));
+            s10 = b0.fma(x, s10);
+            s11 = b1.fma(x, s11);
+            x = FloatVector.broadcast(F, Raw.f32(a2 + at));
+            s20 = b0.fma(x, s20);
+            s21 = b1.fma(x, s21);
+            x = FloatVector.broadcast(F, Raw.f32(a3 + at));
+            s30 = b0.fma(x, s30);
+            s31 = b1.fma(x, s31);
+        }
+        FloatVector factor = FloatVector.broadcast(F, alpha);
+        store(c, s00, s01, factor, fresh);
+        store(c + strideC, s10, s11, factor, fresh);
+        store(c + 2 * strideC, s20, s21, factor, fresh);
+        store(c + 3 * strideC, s30, s31, factor, fresh);
+    }
+
+    private static void store(long c, FloatVector low, FloatVector high, FloatVector factor, boolean fresh) {
+        if (fresh) {
+            low.mul(factor).intoMemorySegment(ALL, c, LE);
+            high.mul(factor).intoMemorySegment(ALL, c + VECTOR, LE);
+        } else {
+            low.fma(factor, load(c)).intoMemorySegment(ALL, c, LE);
+            high.fma(factor, load(c + VECTOR)).intoMemorySegment(ALL, c + VECTOR, LE);
+        }
+    }
+
+    /** What tiles don't cover, element by element in the same order over k. */
+    private static void edge(
+            long c,
+            long strideC,
+            long a,
+            long strideA,
+            long stepA,
+            long b,
+            long strideB,
+            int rows,
+            int from,
+            int n,
+            int k,
+            float alpha,
+            boolean fresh) {
+        for (int m = 0; m < rows; m++) {
+            for (int j = from; j < n; j++) {
+                float sum = 0;
+                for (int i = 0; i < k; i++) {
+                    sum = Math.fma(Raw.f32(b + i * strideB + 4L * j), Raw.f32(a + m * strideA + i * stepA), sum);
+                }
+                long at = c + m * strideC + 4L * j;
+                Raw.f32(at, fresh ? sum * alpha : Math.fma(sum, alpha, Raw.f32(at)));
+            }
+        }
+    }
+
+    private static FloatVector load(long address) {
+        return FloatVector.fromMemorySegment(F, ALL, address, LE);
+    }
+}
