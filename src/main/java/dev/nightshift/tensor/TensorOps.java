@@ -113,6 +113,13 @@ public interface TensorOps extends AutoCloseable {
      */
     void score(TokenScores out, Tensor logits);
 
+    // ---- training
+
+    /** The backward of these operations, over the same memory and thread. */
+    default TrainingOps training() {
+        throw new UnsupportedOperationException("backend %s cannot train".formatted(name()));
+    }
+
     @Override
     void close();
 }

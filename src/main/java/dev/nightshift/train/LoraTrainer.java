@@ -39,14 +39,13 @@ public final class LoraTrainer implements AutoCloseable {
      */
     public LoraTrainer(
             TensorOps ops,
-            TrainingOps back,
             ModelWeights weights,
             TrainerSettings settings,
             List<LoraParameter> parameters,
             RotaryTable rotary,
             TrainingArena arena) {
         this.ops = ops;
-        this.back = back;
+        this.back = ops.training();
         this.settings = settings;
         this.parameters = List.copyOf(parameters);
         ModelConfig config = weights.config();

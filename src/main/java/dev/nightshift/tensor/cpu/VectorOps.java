@@ -11,6 +11,7 @@ import dev.nightshift.tensor.Shape;
 import dev.nightshift.tensor.Tensor;
 import dev.nightshift.tensor.TensorOps;
 import dev.nightshift.tensor.TokenScores;
+import dev.nightshift.tensor.TrainingOps;
 import dev.nightshift.tensor.Weight;
 
 /** The CPU backend. Operations run when they are called, on all threads, and are done when they return. */
@@ -23,6 +24,7 @@ public final class VectorOps implements TensorOps {
     private final Rows rows;
     private final Attention attention;
     private final Sampling sampling;
+    private final VectorTraining training;
     private boolean closed;
 
     /** At this machine's preferred vector width. */
@@ -42,6 +44,7 @@ public final class VectorOps implements TensorOps {
         rows = new Rows(workers, rowLanes);
         attention = new Attention(workers, bits, rowLanes);
         sampling = new Sampling(workers, rowLanes);
+        training = new VectorTraining(workers, bits);
     }
 
     @Override
@@ -123,13 +126,18 @@ public final class VectorOps implements TensorOps {
         rows.rmsNorm(out, residual, x, weight, epsilon);
     }
 
+    static PreparedWeight prepared(Weight weight) {
+        if (weight instanceof PreparedWeight prepared) {
+            return prepared;
+        }
+        throw new IllegalStateException("linear over a weight that this backend has not prepared: "
+                + weight.getClass().getSimpleName());
+    }
+
     @Override
     public void linear(Tensor out, Tensor x, Weight weight, Tensor bias, LoraRows lora) {
         checkOpen();
-        if (!(weight instanceof PreparedWeight prepared)) {
-            throw new IllegalStateException("linear over a weight that this backend has not prepared: "
-                    + weight.getClass().getSimpleName());
-        }
+        PreparedWeight prepared = prepared(weight);
         long count = Check.tensor("x", x, DType.F32, 2).axis(0);
         Check.shape("x", x, DType.F32, count, weight.columns());
         Check.shape("out", out, DType.F32, count, weight.rows());
@@ -216,10 +224,17 @@ public final class VectorOps implements TensorOps {
     }
 
     @Override
+    public TrainingOps training() {
+        checkOpen();
+        return training;
+    }
+
+    @Override
     public void close() {
         if (!closed) {
             closed = true;
             workers.close();
+            training.close();
             memory.close();
         }
     }

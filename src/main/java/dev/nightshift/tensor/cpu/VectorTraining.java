@@ -9,21 +9,16 @@ import java.util.Arrays;
 
 /** {@link TrainingOps} of the CPU backend: checks shapes, then hands each operation to its family. */
 final class VectorTraining implements TrainingOps, AutoCloseable {
-    /** Backward of a linear through a prepared weight, which knows its own layout. */
-    interface WeightGradient {
-        void backward(Tensor dx, Tensor dy, Weight weight, boolean accumulate);
-    }
-
     private final Scratch scratch;
     private final LoraGradients lora;
     private final PackedAttention attention;
     private final TrainingRows rows;
     private final AdamKernels adam;
-    private final WeightGradient weights;
+    private final WeightGradients weights;
 
-    VectorTraining(Workers workers, WeightGradient weights) {
-        this.weights = weights;
+    VectorTraining(Workers workers, int bits) {
         scratch = new Scratch(workers.threads());
+        weights = new WeightGradients(workers, bits, scratch);
         lora = new LoraGradients(workers, scratch);
         attention = new PackedAttention(workers, scratch);
         rows = new TrainingRows(workers, scratch);
@@ -75,7 +70,7 @@ final class VectorTraining implements TrainingOps, AutoCloseable {
     public void linearBackward(Tensor dx, Tensor dy, Weight weight, boolean accumulate) {
         shape("dy", dy, dy.shape().axis(0), weight.rows());
         shape("dx", dx, dy.shape().axis(0), weight.columns());
-        weights.backward(dx, dy, weight, accumulate);
+        weights.run(dx, dy, VectorOps.prepared(weight), accumulate);
     }
 
     @Override
