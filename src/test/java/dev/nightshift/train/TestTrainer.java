@@ -71,7 +71,8 @@ final class TestTrainer implements AutoCloseable {
             TrainingArena memory = new TrainingArena(ops.allocate(MemoryPart.TRAINING, DType.U8, Shape.of(1 << 27)));
             List<LoraParameter> parameters = AdapterParameters.upload(ops, memory, adapter);
             RotaryTable rotary = rounded(
-                    new RopeTable(checkpoint.config().rope(), checkpoint.config().headDim()),
+                    new RopeTable(
+                            checkpoint.config().rope(), checkpoint.config().headDim()),
                     checkpoint.config().headDim());
             return new TestTrainer(ops, new LoraTrainer(ops, weights, settings, parameters, rotary, memory));
         }

@@ -28,7 +28,8 @@ class TrainerGoldenTest {
     void followsTwelveStepsOfTorch() throws Exception {
         Path folder = GoldenTensors.shared("golden", "training");
         JsonNode meta = new ObjectMapper().readTree(folder.resolve("meta.json").toFile());
-        JsonNode steps = new ObjectMapper().readTree(folder.resolve("steps.json").toFile());
+        JsonNode steps =
+                new ObjectMapper().readTree(folder.resolve("steps.json").toFile());
         GoldenTensors batches = GoldenTensors.open(folder.resolve("batches.safetensors"));
         TrainerSettings settings = TestTrainer.settings(
                 (float) meta.get("weight_decay").asDouble(),
@@ -42,11 +43,21 @@ class TrainerGoldenTest {
                     micro.add(new MicroBatch(List.of(segment(batches, "s%d.m%d".formatted(s, m)))));
                 }
                 StepResult result = trainer.run(new OptimizerStep(
-                        new Objective.Supervised(), micro, List.of(), meta.get("lr").asDouble(), s + 1, 0));
+                        new Objective.Supervised(),
+                        micro,
+                        List.of(),
+                        meta.get("lr").asDouble(),
+                        s + 1,
+                        0));
                 JsonNode expected = steps.get(s);
                 assertRelative("loss " + s, result.loss(), expected.get("loss").asDouble(), LOSS);
-                assertRelative("norm " + s, result.gradientNorm(), expected.get("grad_norm").asDouble(), NORM);
-                assertThat(result.targetTokens()).isEqualTo(expected.get("target_tokens").asLong());
+                assertRelative(
+                        "norm " + s,
+                        result.gradientNorm(),
+                        expected.get("grad_norm").asDouble(),
+                        NORM);
+                assertThat(result.targetTokens())
+                        .isEqualTo(expected.get("target_tokens").asLong());
                 if (s == 0) {
                     assertGradients(trainer, batches, "grad0.", -1);
                 }
@@ -58,14 +69,16 @@ class TrainerGoldenTest {
     @Test
     void packsSamplesWithoutAttentionBetweenThem() throws Exception {
         Path folder = GoldenTensors.shared("golden", "training");
-        JsonNode steps = new ObjectMapper().readTree(folder.resolve("steps.json").toFile());
+        JsonNode steps =
+                new ObjectMapper().readTree(folder.resolve("steps.json").toFile());
         GoldenTensors batches = GoldenTensors.open(folder.resolve("batches.safetensors"));
         List<Segment> segments = new ArrayList<>();
         for (int m = 0; m < 4; m++) {
             segments.add(segment(batches, "s0.m" + m));
         }
         try (TestTrainer trainer = TestTrainer.open(
-                TestTrainer.settings(0.01f, 0.3f, 0), TrainingGolden.adapter(initial(folder), TestTrainer.LAYERS, SCALE))) {
+                TestTrainer.settings(0.01f, 0.3f, 0),
+                TrainingGolden.adapter(initial(folder), TestTrainer.LAYERS, SCALE))) {
             StepResult result = trainer.run(new OptimizerStep(
                     new Objective.Supervised(), List.of(new MicroBatch(segments)), List.of(), 0.002, 1, 0));
             assertRelative("loss", result.loss(), steps.get(0).get("loss").asDouble(), LOSS);
@@ -95,20 +108,25 @@ class TrainerGoldenTest {
                 .get(name);
         GoldenTensors batches = GoldenTensors.open(folder.resolve("batches.safetensors"));
         float beta = (float) run.get("beta").asDouble();
-        Objective objective =
-                switch (name) {
-                    case "dpo" -> new Objective.Dpo(beta);
-                    case "orpo" -> new Objective.Orpo(beta);
-                    default -> new Objective.Kto(beta, 1, 1);
-                };
+        Objective objective = switch (name) {
+            case "dpo" -> new Objective.Dpo(beta);
+            case "orpo" -> new Objective.Orpo(beta);
+            default -> new Objective.Kto(beta, 1, 1);
+        };
         try (TestTrainer trainer = TestTrainer.open(
                 TestTrainer.settings(0, 1, 1 << 20),
                 TrainingGolden.adapter(initial(folder.resolve(name)), TestTrainer.LAYERS, SCALE))) {
             for (int s = 0; s < 6; s++) {
-                StepResult result = trainer.run(step(name, objective, batches, s, run.get("lr").asDouble()));
+                StepResult result = trainer.run(
+                        step(name, objective, batches, s, run.get("lr").asDouble()));
                 JsonNode expected = run.get("steps").get(s);
-                assertRelative(name + " loss " + s, result.loss(), expected.get("loss").asDouble(), LOSS);
-                assertRelative(name + " norm " + s, result.gradientNorm(), expected.get("grad_norm").asDouble(), NORM);
+                assertRelative(
+                        name + " loss " + s, result.loss(), expected.get("loss").asDouble(), LOSS);
+                assertRelative(
+                        name + " norm " + s,
+                        result.gradientNorm(),
+                        expected.get("grad_norm").asDouble(),
+                        NORM);
                 assertSamples(result, expected);
                 if (name.equals("kto")) {
                     assertThat(result.divergence()).isCloseTo(expected.get("kl").asDouble(), within(1e-3));
@@ -147,9 +165,14 @@ class TrainerGoldenTest {
             StepResult.SampleScore chosen = result.samples().get(2 * r);
             StepResult.SampleScore rejected = result.samples().get(2 * r + 1);
             assertRelative("chosen", chosen.policy(), row.get("chosen_logp").asDouble(), LOSS);
-            assertRelative("rejected", rejected.policy(), row.get("rejected_logp").asDouble(), LOSS);
+            assertRelative(
+                    "rejected", rejected.policy(), row.get("rejected_logp").asDouble(), LOSS);
             if (!Double.isNaN(chosen.reference())) {
-                assertRelative("reference", chosen.reference(), row.get("reference_chosen_logp").asDouble(), LOSS);
+                assertRelative(
+                        "reference",
+                        chosen.reference(),
+                        row.get("reference_chosen_logp").asDouble(),
+                        LOSS);
             }
         }
     }

@@ -115,12 +115,32 @@ final class Gemms {
      * Tiles of 4 rows by 2 vectors stay in registers over all of k.
      */
     static void rowsTimes(
-            long c, long strideC, long a, long strideA, long b, long strideB, int rows, int n, int k, float alpha, boolean fresh) {
+            long c,
+            long strideC,
+            long a,
+            long strideA,
+            long b,
+            long strideB,
+            int rows,
+            int n,
+            int k,
+            float alpha,
+            boolean fresh) {
         int m = 0;
         for (; m + 4 <= rows; m += 4) {
             int j = 0;
             for (; j + 2 * LANES <= n; j += 2 * LANES) {
-                tile(c + m * strideC + 4L * j, strideC, a + m * strideA, strideA, 4, b + 4L * j, strideB, k, alpha, fresh);
+                tile(
+                        c + m * strideC + 4L * j,
+                        strideC,
+                        a + m * strideA,
+                        strideA,
+                        4,
+                        b + 4L * j,
+                        strideB,
+                        k,
+                        alpha,
+                        fresh);
             }
             if (j < n) {
                 edge(c + m * strideC, strideC, a + m * strideA, strideA, 4, b, strideB, 4, j, n, k, alpha, fresh);
@@ -154,7 +174,16 @@ final class Gemms {
 
     /** 4 rows by 2 vectors; a's element (m, k) lies at {@code a + m * strideA + k * stepA}. */
     private static void tile(
-            long c, long strideC, long a, long strideA, long stepA, long b, long strideB, int k, float alpha, boolean fresh) {
+            long c,
+            long strideC,
+            long a,
+            long strideA,
+            long stepA,
+            long b,
+            long strideB,
+            int k,
+            float alpha,
+            boolean fresh) {
         FloatVector s00 = FloatVector.zero(F);
         FloatVector s01 = s00;
         FloatVector s10 = s00;

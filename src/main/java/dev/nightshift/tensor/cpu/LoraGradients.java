@@ -44,7 +44,17 @@ final class LoraGradients {
                     long tile = scratch.of(thread, (long) rank * COLUMNS * 4);
                     transpose(tile, b + 4L * from * rank, count, rank);
                     Gemms.rowsTimes(
-                            ys + 4L * from, strideY, hs, 4L * rank, tile, 4L * COLUMNS, rows, count, rank, scale, false);
+                            ys + 4L * from,
+                            strideY,
+                            hs,
+                            4L * rank,
+                            tile,
+                            4L * COLUMNS,
+                            rows,
+                            count,
+                            rank,
+                            scale,
+                            false);
                 },
                 blocks(out, COLUMNS));
     }
@@ -154,8 +164,7 @@ final class LoraGradients {
     }
 
     /** {@code dX += undrop(dH A)}. */
-    private void inputGradient(
-            Tensor dx, long dh, LoraFactors factors, int rank, int rows, int in, Dropout dropout) {
+    private void inputGradient(Tensor dx, long dh, LoraFactors factors, int rank, int rows, int in, Dropout dropout) {
         long a = Raw.address(factors.a());
         long dxs = Raw.address(dx);
         boolean drop = dropout.probability() > 0;
@@ -165,7 +174,8 @@ final class LoraGradients {
                     int from = item * ROWS;
                     int count = Math.min(ROWS, rows - from);
                     long own = target + 4L * from * in;
-                    Gemms.rowsTimes(own, 4L * in, dh + 4L * from * rank, 4L * rank, a, 4L * in, count, in, rank, 1, drop);
+                    Gemms.rowsTimes(
+                            own, 4L * in, dh + 4L * from * rank, 4L * rank, a, 4L * in, count, in, rank, 1, drop);
                     if (drop) {
                         for (int r = from; r < from + count; r++) {
                             addDropped(dxs + 4L * r * in, target + 4L * r * in, r, in, dropout);

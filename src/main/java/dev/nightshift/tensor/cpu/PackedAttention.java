@@ -97,8 +97,7 @@ final class PackedAttention {
         Raw.fill(target, 4L * dim);
         accumulate(target, scores, call.v(first, head), call.stride(), keys, dim);
         scale(target, (float) (1 / sum), dim);
-        Raw.f32(
-                call.logSumExp() + 4L * ((long) row * call.shape().heads() + head), (float) (max + Math.log(sum)));
+        Raw.f32(call.logSumExp() + 4L * ((long) row * call.shape().heads() + head), (float) (max + Math.log(sum)));
     }
 
     /** {@code scores[j] = scale * q . k[first + j]}. */
@@ -214,7 +213,9 @@ final class PackedAttention {
                 for (int j = 0; j < keys; j++) {
                     float probability = Raw.f32(p + 4L * j);
                     float ds = call.shape().scale() * probability * (Raw.f32(dp + 4L * j) - delta);
-                    long key = gradient + (first + j) * call.stride() + 4L * (call.shape().heads() + kvHead) * dim;
+                    long key = gradient
+                            + (first + j) * call.stride()
+                            + 4L * (call.shape().heads() + kvHead) * dim;
                     Gemms.axpy(key, ds, q, dim);
                     Gemms.axpy(key + 4L * call.shape().kvHeads() * dim, probability, dOut, dim);
                 }

@@ -62,8 +62,7 @@ final class TrainingRows {
 
     // ---- rotary embedding
 
-    void rope(
-            Tensor out, Tensor qkv, Tensor qNorm, Tensor kNorm, float epsilon, Tensor cosSin, AttentionShape shape) {
+    void rope(Tensor out, Tensor qkv, Tensor qNorm, Tensor kNorm, float epsilon, Tensor cosSin, AttentionShape shape) {
         int dim = shape.headDim();
         int heads = shape.heads() + shape.kvHeads();
         int width = Math.toIntExact(qkv.shape().axis(1));

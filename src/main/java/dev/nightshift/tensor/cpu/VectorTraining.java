@@ -60,7 +60,9 @@ final class VectorTraining implements TrainingOps, AutoCloseable {
         shape("b", factors.b(), out, rank);
         shape("h", h, x.shape().axis(0), rank);
         shape("x", x, x.shape().axis(0), x.shape().axis(1));
-        if (y.shape().axis(0) != x.shape().axis(0) || column < 0 || column + out > y.shape().axis(1)) {
+        if (y.shape().axis(0) != x.shape().axis(0)
+                || column < 0
+                || column + out > y.shape().axis(1)) {
             throw new IllegalStateException(
                     "columns %d to %d of %s for x of %s".formatted(column, column + out, y.shape(), x.shape()));
         }
@@ -246,7 +248,8 @@ final class VectorTraining implements TrainingOps, AutoCloseable {
 
     private static void elements(String name, Tensor tensor, long count) {
         if (tensor.shape().elements() != count) {
-            throw new IllegalStateException("%s of shape %s, expected %d elements".formatted(name, tensor.shape(), count));
+            throw new IllegalStateException(
+                    "%s of shape %s, expected %d elements".formatted(name, tensor.shape(), count));
         }
     }
 
