@@ -9,13 +9,11 @@ import dev.nightshift.model.Llama;
 import dev.nightshift.model.LoraParameter;
 import dev.nightshift.model.ModelWeights;
 import dev.nightshift.model.RopeTable;
-import dev.nightshift.model.WeightSource;
 import dev.nightshift.tensor.DType;
 import dev.nightshift.tensor.MemoryPart;
 import dev.nightshift.tensor.Shape;
 import dev.nightshift.tensor.TensorOps;
 import dev.nightshift.tensor.cpu.VectorOps;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 
@@ -61,13 +59,11 @@ final class TestTrainer implements AutoCloseable {
 
     static TestTrainer open(TrainerSettings settings, List<AdapterParameters.HostFactors> adapter) {
         TensorOps ops = new VectorOps(1L << 30, 2);
-        try (Arena arena = Arena.ofShared();
-                Checkpoint checkpoint = Checkpoint.open(
-                        new ModelSource.Folder(GoldenTensors.shared("golden", "models", "llama", "bnb-4bit")),
-                        LoadOptions.defaults(),
-                        LoadProgress.SILENT)) {
-            ModelWeights weights = Llama.prepare(
-                    ops, WeightSource.of(checkpoint.weights().all(arena, LoadProgress.SILENT)), layer -> {});
+        try (Checkpoint checkpoint = Checkpoint.open(
+                new ModelSource.Folder(GoldenTensors.shared("golden", "models", "llama", "bnb-4bit")),
+                LoadOptions.defaults(),
+                LoadProgress.SILENT)) {
+            ModelWeights weights = Llama.prepare(ops, checkpoint.weights(), layer -> {});
             TrainingArena memory = new TrainingArena(ops.allocate(MemoryPart.TRAINING, DType.U8, Shape.of(1 << 27)));
             List<LoraParameter> parameters = AdapterParameters.upload(ops, memory, adapter);
             RotaryTable rotary = rounded(
