@@ -55,7 +55,7 @@ final class RequestReader {
 
     ChatRequest.Prompt prompt(Prompt prompt) {
         return switch (prompt.getKindCase()) {
-            case CHAT -> new ChatRequest.Messages(ConversationReader.read(prompt.getChat(), terms.messagesMax()));
+            case CHAT -> new ChatRequest.Messages(ConversationReader.read(prompt.getChat(), terms.limits().messages()));
             case TEXT ->
                 new ChatRequest.Text(
                         prompt.getText().getText(),
@@ -114,11 +114,11 @@ final class RequestReader {
     }
 
     private Map<Integer, Float> logitBias(Sampling given) {
-        if (given.getLogitBiasCount() > terms.logitBiasMax()) {
+        if (given.getLogitBiasCount() > terms.limits().logitBias()) {
             throw ServingException.invalid(
                     "sampling.logit_bias",
                     "sampling.logit_bias: %d entries, at most %d are allowed"
-                            .formatted(given.getLogitBiasCount(), terms.logitBiasMax()));
+                            .formatted(given.getLogitBiasCount(), terms.limits().logitBias()));
         }
         Map<Integer, Float> biases = new LinkedHashMap<>();
         given.getLogitBiasMap()
@@ -129,30 +129,30 @@ final class RequestReader {
 
     private List<Integer> stopIds(Sampling given) {
         String field = "sampling.stop_token_ids";
-        atMost(field, given.getStopTokenIdsCount(), 0, terms.stopsMax());
+        atMost(field, given.getStopTokenIdsCount(), 0, terms.limits().stops());
         given.getStopTokenIdsList().forEach(id -> tokenId(field, id));
         return given.getStopTokenIdsList();
     }
 
     private List<String> stops(List<String> stops) {
-        atMost("stop", stops.size(), 0, terms.stopsMax());
+        atMost("stop", stops.size(), 0, terms.limits().stops());
         for (String stop : stops) {
             if (stop.isEmpty()) {
                 throw ServingException.invalid("stop", "stop: an empty string would end every answer at once");
             }
-            if (stop.length() > terms.stopLengthMax()) {
+            if (stop.length() > terms.limits().stopLength()) {
                 throw ServingException.invalid(
                         "stop",
                         "stop: a string of %d characters, at most %d are allowed"
-                                .formatted(stop.length(), terms.stopLengthMax()));
+                                .formatted(stop.length(), terms.limits().stopLength()));
             }
         }
         return stops;
     }
 
     private int choices(CompleteRequest request) {
-        int n = request.hasN() ? atMost("n", request.getN(), 1, terms.choicesMax()) : 1;
-        return atMost("n", n, 1, terms.sequences());
+        int n = request.hasN() ? atMost("n", request.getN(), 1, terms.limits().choices()) : 1;
+        return atMost("n", n, 1, terms.limits().sequences());
     }
 
     private int maxTokens(int given) {
@@ -160,7 +160,7 @@ final class RequestReader {
     }
 
     private int logprobs(String field, int given) {
-        return atMost(field, given, 0, terms.logprobsMax());
+        return atMost(field, given, 0, terms.limits().logprobs());
     }
 
     private static int atMost(String field, int unsigned, int least, int most) {

@@ -1,5 +1,6 @@
 package dev.nightshift.api.grpc;
 
+import dev.nightshift.chat.Chat;
 import dev.nightshift.engine.SamplingParameters;
 
 /**
@@ -8,17 +9,15 @@ import dev.nightshift.engine.SamplingParameters;
  * @param baseModel the name that an empty {@code model} means
  * @param contextMax tokens of prompt and answer together
  * @param defaults sampling where the request is silent
- * @param sequences choices that the engine can run and queue at all
  */
-public record RequestTerms(
-        String baseModel,
-        int vocabSize,
-        int contextMax,
-        SamplingParameters defaults,
-        int choicesMax,
-        int logprobsMax,
-        int stopsMax,
-        int stopLengthMax,
-        int logitBiasMax,
-        int messagesMax,
-        int sequences) {}
+record RequestTerms(String baseModel, int vocabSize, int contextMax, SamplingParameters defaults, CallLimits limits) {
+
+    static RequestTerms of(Chat chat, CallLimits limits) {
+        return new RequestTerms(
+                chat.catalog().ids().getFirst(),
+                chat.model().vocabSize(),
+                chat.model().contextMax(),
+                chat.model().sampling(),
+                limits);
+    }
+}
