@@ -30,7 +30,7 @@ public class CallHealth {
     }
 
     /** Tells changes only, so that a watching client is not woken in vain. */
-    @Scheduled(every = "0.5s")
+    @Scheduled(every = "1s")
     void update() {
         ServingStatus now = served.notReady().isEmpty() ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
         for (String service : SERVICES) {
