@@ -57,7 +57,7 @@ format: | jdk ## format the sources
 $(TEST_CLASSPATH): pom.xml $(shell find src proto) | jdk
 	$(MVN) -q $(MVN_ARGS) test-compile dependency:build-classpath -DincludeScope=test -Dmdep.outputFile=$@
 
-bench: $(TEST_CLASSPATH) ## JMH and end-to-end figures, beside llama.cpp where loadtest/peer is set up
+bench: $(APP) $(TEST_CLASSPATH) ## JMH and end-to-end figures, beside llama.cpp where loadtest/peer is set up
 	@JAVA=$(JAVA) CLASSPATH_FILE=$(TEST_CLASSPATH) loadtest/bench $(BENCH)
 
 loadtest: $(TEST_CLASSPATH) ## load a running server: LOAD="--url http://localhost:8080 --rate 4 --requests 100"

@@ -22,7 +22,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /** The server as {@code make serve} starts it, in a process of its own, on a free port. */
-final class PackagedServer implements AutoCloseable {
+public final class PackagedServer implements AutoCloseable {
     static final Path JAR = Path.of("target/quarkus-app/quarkus-run.jar");
     private static final Duration START_MAX = Duration.ofSeconds(60);
     private static final Pattern LISTENING = Pattern.compile("Listening on: (http://[0-9.]+:[0-9]+)");
@@ -54,11 +54,13 @@ final class PackagedServer implements AutoCloseable {
         startTime = Duration.ofNanos(System.nanoTime() - from);
     }
 
-    static PackagedServer start(Map<String, String> environment) throws IOException, InterruptedException {
+    /** Starts it and waits until it is ready. */
+    public static PackagedServer start(Map<String, String> environment) throws IOException, InterruptedException {
         return new PackagedServer(environment);
     }
 
-    static boolean isBuilt() {
+    /** Whether `make package` has run. */
+    public static boolean isBuilt() {
         return Files.exists(JAR);
     }
 
@@ -92,7 +94,8 @@ final class PackagedServer implements AutoCloseable {
         return client.send(request, HttpResponse.BodyHandlers.discarding()).statusCode();
     }
 
-    URI url() {
+    /** Where it listens. */
+    public URI url() {
         return url;
     }
 

@@ -1,0 +1,124 @@
+package dev.nightshift.load;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.nightshift.clients.PackagedServer;
+import java.io.IOException;
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * The packaged server from end to end, over HTTP, beside llama.cpp on the same threads: {@code make bench BENCH=server}. Rates are
+ * the best of several runs, as the peer's are; between runs of the server nothing else runs.
+ *
+ * <p>Prefill: time to the first token of a prompt of 512 tokens never seen before. Decode: one stream, time per output token.
+ * Eight streams: all tokens over the whole time, their short prompts included.
+ */
+public final class ServerBenchmark {
+    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final int PROMPT = 512;
+    private static final int DECODED = 128;
+    private static final int STREAMS = 8;
+    private static final int RUNS = 5;
+
+    private final URI url;
+
+    private ServerBenchmark(URI url) {
+        this.url = url;
+    }
+
+    /** Arguments: model folder, threads, Python with llama_cpp (may be missing), file for the figures. */
+    public static void main(String[] arguments) throws Exception {
+        String model = arguments[0];
+        String threads = arguments[1];
+        ObjectNode figures = JSON.createObjectNode();
+        figures.put("time", Instant.now().toString()).put("model", model).put("threads", Integer.parseInt(threads));
+        Map<String, String> environment = Map.of("NIGHTSHIFT_MODEL", model, "NIGHTSHIFT_CPU_THREADS", threads);
+        try (PackagedServer server = PackagedServer.start(environment)) {
+            figures.put("start_seconds", server.startTime().toMillis() / 1000.0);
+            new ServerBenchmark(server.url()).measure(figures);
+        }
+        Optional<JsonNode> peer = peer(Path.of(arguments[2]), threads);
+        peer.ifPresent(theirs -> compare(figures, theirs));
+        String text = JSON.writerWithDefaultPrettyPrinter().writeValueAsString(figures);
+        System.out.println(text);
+        Files.writeString(Path.of(arguments[3]), text + "\n");
+    }
+
+    private void measure(ObjectNode figures) throws Exception {
+        run(1, 4, PROMPT, DECODED, 1); // compiles
+        List<Double> prefill = new ArrayList<>();
+        List<Double> decode = new ArrayList<>();
+        List<Double> streams = new ArrayList<>();
+        for (int seed = 2; seed < 2 + RUNS; seed++) {
+            prefill.add(1000 * PROMPT / number(run(1, 1, PROMPT, 2, seed), "ttft_ms_p50"));
+            decode.add(1000 / number(run(1, 1, 16, DECODED, seed), "tpot_ms_mean"));
+            streams.add(number(run(STREAMS, STREAMS, 16, DECODED, seed), "output_tokens_per_second"));
+        }
+        figures.put("prefill_tokens_per_second", best(prefill));
+        figures.put("decode_tokens_per_second", best(decode));
+        figures.put("eight_streams_tokens_per_second", best(streams));
+        figures.put("eight_streams_over_prefill", round(best(streams) / best(prefill)));
+    }
+
+    private Map<String, Object> run(int concurrency, int requests, int prompt, int output, long seed) throws Exception {
+        LoadOptions options = LoadOptions.parse(
+                "--url", url.toString(),
+                "--requests", String.valueOf(requests),
+                "--concurrency", String.valueOf(concurrency),
+                "--prompt", String.valueOf(prompt),
+                "--output", String.valueOf(output),
+                "--seed", String.valueOf(seed));
+        long[] start = new long[1];
+        LoadReport report = new LoadReport(options, LoadGenerator.run(options, start));
+        Map<String, Object> figures = report.figures(start[0]);
+        if (!figures.get("failed").equals(0)) {
+            throw new IllegalStateException("requests failed: " + figures.get("failures"));
+        }
+        return figures;
+    }
+
+    private static double number(Map<String, Object> figures, String name) {
+        return ((Number) figures.get(name)).doubleValue();
+    }
+
+    private static double best(List<Double> rates) {
+        return round(rates.stream().mapToDouble(Double::doubleValue).max().orElseThrow());
+    }
+
+    private static double round(double value) {
+        return Math.round(value * 100) / 100.0;
+    }
+
+    private static Optional<JsonNode> peer(Path python, String threads) throws IOException, InterruptedException {
+        if (!Files.isExecutable(python)) {
+            System.out.println("llama.cpp left out: no " + python + "; loadtest/peer/measure.py says how to set it up");
+            return Optional.empty();
+        }
+        Process process = new ProcessBuilder(
+                        python.toString(), "loadtest/peer/measure.py", "--threads", threads, "--prompt", String.valueOf(PROMPT))
+                .redirectError(ProcessBuilder.Redirect.INHERIT)
+                .start();
+        JsonNode figures = JSON.readTree(process.getInputStream());
+        if (process.waitFor() != 0) {
+            throw new IllegalStateException("the peer ended with " + process.exitValue());
+        }
+        return Optional.of(figures);
+    }
+
+    private static void compare(ObjectNode figures, JsonNode theirs) {
+        figures.set("peer", theirs);
+        for (String rate : List.of("prefill_tokens_per_second", "decode_tokens_per_second")) {
+            figures.put(
+                    rate.replace("_tokens_per_second", "_ratio"),
+                    round(figures.get(rate).asDouble() / theirs.get(rate).asDouble()));
+        }
+    }
+}
