@@ -15,7 +15,7 @@ import dev.nightshift.proto.v1.TokenizeResponse;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import io.quarkus.grpc.GrpcService;
-import io.smallrye.common.annotation.RunOnVirtualThread;
+import io.smallrye.common.annotation.Blocking;
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.UUID;
@@ -23,8 +23,9 @@ import java.util.concurrent.Executor;
 import java.util.function.Consumer;
 
 /**
- * {@code nightshift.v1.ChatService}. A call is checked, rendered and submitted on a virtual thread; its events are then carried
- * by a {@link Pump}.
+ * {@code nightshift.v1.ChatService}. A call is checked, rendered, encoded and submitted on a worker thread, not a virtual one: the
+ * tokenizer is native code, which would hold one of the few carrier threads for as long as a prompt takes. Its events are then
+ * carried by a {@link Pump}.
  */
 @GrpcService
 public class ChatGrpc extends ChatServiceGrpc.ChatServiceImplBase {
@@ -41,7 +42,7 @@ public class ChatGrpc extends ChatServiceGrpc.ChatServiceImplBase {
     }
 
     @Override
-    @RunOnVirtualThread
+    @Blocking
     public void complete(CompleteRequest request, StreamObserver<CompleteResponse> observer) {
         Once.guard(observer, () -> {
             Chat chat = served.get();
@@ -57,7 +58,7 @@ public class ChatGrpc extends ChatServiceGrpc.ChatServiceImplBase {
     }
 
     @Override
-    @RunOnVirtualThread
+    @Blocking
     public void completeStream(CompleteRequest request, StreamObserver<CompleteStreamResponse> observer) {
         Once.guard(observer, () -> {
             Chat chat = served.get();
@@ -93,7 +94,7 @@ public class ChatGrpc extends ChatServiceGrpc.ChatServiceImplBase {
     }
 
     @Override
-    @RunOnVirtualThread
+    @Blocking
     public void tokenize(TokenizeRequest request, StreamObserver<TokenizeResponse> observer) {
         Once.answer(observer, () -> {
             Chat chat = served.get();
@@ -113,7 +114,7 @@ public class ChatGrpc extends ChatServiceGrpc.ChatServiceImplBase {
     }
 
     @Override
-    @RunOnVirtualThread
+    @Blocking
     public void detokenize(DetokenizeRequest request, StreamObserver<DetokenizeResponse> observer) {
         Once.answer(observer, () -> {
             Chat chat = served.get();

@@ -9,7 +9,7 @@ import dev.nightshift.proto.v1.Model;
 import dev.nightshift.proto.v1.ModelServiceGrpc;
 import io.grpc.stub.StreamObserver;
 import io.quarkus.grpc.GrpcService;
-import io.smallrye.common.annotation.RunOnVirtualThread;
+import io.smallrye.common.annotation.Blocking;
 import java.time.Instant;
 
 /** {@code nightshift.v1.ModelService}. */
@@ -23,7 +23,7 @@ public class ModelGrpc extends ModelServiceGrpc.ModelServiceImplBase {
     }
 
     @Override
-    @RunOnVirtualThread
+    @Blocking
     public void listModels(ListModelsRequest request, StreamObserver<ListModelsResponse> observer) {
         Once.answer(observer, () -> {
             Chat chat = served.get();
@@ -34,7 +34,7 @@ public class ModelGrpc extends ModelServiceGrpc.ModelServiceImplBase {
     }
 
     @Override
-    @RunOnVirtualThread
+    @Blocking
     public void getModel(GetModelRequest request, StreamObserver<Model> observer) {
         Once.answer(observer, () -> {
             Chat chat = served.get();

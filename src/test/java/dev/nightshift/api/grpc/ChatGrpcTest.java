@@ -243,12 +243,15 @@ class ChatGrpcTest {
 
     @Test
     void aMessageMayBeAsLargeAsABody() {
-        String large = "x ".repeat(4 << 20);
-        assertThat(refused(() -> chat.complete(question(large).build())).getStatus().getCode())
-                .as("8 MiB are read, but do not fit the context")
-                .isEqualTo(Status.Code.INVALID_ARGUMENT);
-        String tooLarge = "x ".repeat(17 << 20);
-        assertThat(refused(() -> chat.complete(question(tooLarge).build())).getStatus().getCode())
+        // a stop string that long is refused, once the message has been read
+        String large = "x".repeat(31 << 20);
+        StatusRuntimeException read = refused(() -> chat.complete(question("Hi").addStop(large).build()));
+        assertThat(read.getStatus().getCode()).isEqualTo(Status.Code.INVALID_ARGUMENT);
+        assertThat(read.getStatus().getDescription()).contains("stop: a string of 32505856 characters");
+        String tooLarge = "x".repeat(33 << 20);
+        assertThat(refused(() -> chat.complete(question("Hi").addStop(tooLarge).build()))
+                        .getStatus()
+                        .getCode())
                 .isEqualTo(Status.Code.RESOURCE_EXHAUSTED);
     }
 
