@@ -1,6 +1,9 @@
 package dev.nightshift;
 
+import dev.nightshift.api.grpc.CallLimits;
+import dev.nightshift.api.grpc.RunningCalls;
 import dev.nightshift.api.http.EdgeRoutes;
+import dev.nightshift.api.http.InFlight;
 import dev.nightshift.api.http.RequestLimits;
 import dev.nightshift.api.http.StreamTimes;
 import dev.nightshift.chat.SingleModelCatalog;
@@ -68,6 +71,37 @@ public class Wiring {
                 limits.logitBias(),
                 limits.messages(),
                 engine.maxRunning() + engine.maxQueued());
+    }
+
+    @Produces
+    @Singleton
+    CallLimits callLimits() {
+        HttpSettings.Limits limits = http.limits();
+        return new CallLimits(
+                limits.choices(),
+                limits.logprobs(),
+                limits.stops(),
+                limits.stopLength(),
+                limits.logitBias(),
+                limits.messages(),
+                engine.maxRunning() + engine.maxQueued());
+    }
+
+    /** A server about to stop waits for gRPC calls as for HTTP requests. */
+    @Produces
+    @Singleton
+    static RunningCalls runningCalls(InFlight inFlight) {
+        return new RunningCalls() {
+            @Override
+            public void begin() {
+                inFlight.begin();
+            }
+
+            @Override
+            public void end() {
+                inFlight.end();
+            }
+        };
     }
 
     @Produces

@@ -8,11 +8,13 @@ import java.time.Duration;
 public class InFlight {
     private int requests;
 
-    synchronized void begin() {
+    /** A request has come. */
+    public synchronized void begin() {
         requests++;
     }
 
-    synchronized void end() {
+    /** It has been answered. */
+    public synchronized void end() {
         requests--;
         notifyAll();
     }

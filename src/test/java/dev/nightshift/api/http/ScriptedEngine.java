@@ -36,7 +36,7 @@ public final class ScriptedEngine implements TokenSource {
     }
 
     /** The sequence of a script, once it is submitted. */
-    static Scripted sequence(String salt) throws InterruptedException {
+    public static Scripted sequence(String salt) throws InterruptedException {
         long end = System.nanoTime() + Duration.ofSeconds(10).toNanos();
         while (!RUNNING.containsKey(salt)) {
             if (System.nanoTime() > end) {
@@ -99,11 +99,11 @@ public final class ScriptedEngine implements TokenSource {
     }
 
     /** One sequence. */
-    final class Scripted implements Tokens {
+    public final class Scripted implements Tokens {
         private final SequenceRequest request;
         private final Queue<TokenEvent> events = new ArrayDeque<>();
         private final CountDownLatch cancelled = new CountDownLatch(1);
-        final AtomicLong polled = new AtomicLong();
+        public final AtomicLong polled = new AtomicLong();
         private volatile boolean endless;
 
         Scripted(SequenceRequest request) {
@@ -140,7 +140,8 @@ public final class ScriptedEngine implements TokenSource {
             return cancelled.getCount() == 0;
         }
 
-        boolean awaitCancelled(Duration timeout) throws InterruptedException {
+        /** Whether it was cancelled within the time. */
+        public boolean awaitCancelled(Duration timeout) throws InterruptedException {
             return cancelled.await(timeout.toMillis(), TimeUnit.MILLISECONDS);
         }
     }
