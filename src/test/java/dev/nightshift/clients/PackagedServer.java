@@ -100,7 +100,7 @@ public final class PackagedServer implements AutoCloseable {
     }
 
     /** From the start of the process to the first 200 of its readiness check. */
-    Duration startTime() {
+    public Duration startTime() {
         return startTime;
     }
 
