@@ -29,6 +29,7 @@ public final class Operands {
         return tensor.shape().axis(index);
     }
 
+    /** Of {@link TensorOps#upload} and {@link TensorOps#readback}. */
     public static void transfer(Tensor target, Tensor source) {
         if (target.dtype() != source.dtype() || !target.shape().equals(source.shape())) {
             throw new IllegalStateException("target is %s %s, source is %s %s"
@@ -36,6 +37,7 @@ public final class Operands {
         }
     }
 
+    /** Of {@link TensorOps#embed}. */
     public static void embed(Tensor out, Weight table, Tensor ids, LoraRows lora) {
         long rows = axis("out", out, 2, 0);
         require("out", out, DType.F32, rows, table.columns());
@@ -45,6 +47,7 @@ public final class Operands {
         }
     }
 
+    /** Of {@link TensorOps#rmsNorm}. */
     public static void rmsNorm(Tensor out, Tensor x, Tensor weight) {
         long rows = axis("x", x, 2, 0);
         long hidden = x.shape().axis(1);
@@ -53,12 +56,17 @@ public final class Operands {
         require("weight", weight, DType.F32, hidden);
     }
 
+    /** Of {@link TensorOps#addRmsNorm}. */
     public static void addRmsNorm(Tensor out, Tensor residual, Tensor x, Tensor weight) {
         rmsNorm(out, x, weight);
         require("residual", residual, DType.F32, x.shape().axis(0), x.shape().axis(1));
     }
 
-    /** @param parts fused parts of the weight, 1 if it is not fused */
+    /**
+     * Of {@link TensorOps#linear}.
+     *
+     * @param parts fused parts of the weight, 1 if it is not fused
+     */
     public static void linear(Tensor out, Tensor x, Weight weight, int parts, Tensor bias, LoraRows lora) {
         long rows = axis("x", x, 2, 0);
         require("x", x, DType.F32, rows, weight.columns());
@@ -109,6 +117,7 @@ public final class Operands {
         require("qkv", qkv, DType.F32, rows, (shape.heads() + 2L * shape.kvHeads()) * shape.headDim());
     }
 
+    /** Of {@link TensorOps#ropeAndStore}. */
     public static void ropeAndStore(
             Tensor qkv,
             Tensor qNorm,
@@ -131,6 +140,7 @@ public final class Operands {
         }
     }
 
+    /** Of {@link TensorOps#attention}. */
     public static void attention(
             Tensor out,
             Tensor qkv,
@@ -146,12 +156,14 @@ public final class Operands {
         cache(kvCache, layout, shape, layer);
     }
 
+    /** Of {@link TensorOps#swiGlu}. */
     public static void swiGlu(Tensor out, Tensor gateUp) {
         long rows = axis("out", out, 2, 0);
         require("out", out, DType.F32, rows, out.shape().axis(1));
         require("gateUp", gateUp, DType.F32, rows, 2 * out.shape().axis(1));
     }
 
+    /** Of {@link TensorOps#gatherRows}. */
     public static void gatherRows(Tensor out, Tensor x, Tensor indices) {
         long width = axis("x", x, 2, 1);
         require("x", x, DType.F32, x.shape().axis(0), width);
@@ -159,6 +171,7 @@ public final class Operands {
         require("indices", indices, DType.I32, out.shape().axis(0));
     }
 
+    /** Of {@link TensorOps#score}. */
     public static void score(TokenScores out, Tensor logits) {
         long rows = axis("logits", logits, 2, 0);
         require("logits", logits, DType.F32, rows, logits.shape().axis(1));
@@ -173,6 +186,7 @@ public final class Operands {
         }
     }
 
+    /** Of {@link TensorOps#sample}. */
     public static void sample(TokenScores out, Tensor logits, SamplingRows sampling) {
         score(out, logits);
         long rows = logits.shape().axis(0);

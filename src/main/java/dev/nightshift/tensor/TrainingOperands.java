@@ -45,6 +45,7 @@ public final class TrainingOperands {
         Operands.transfer(dh, h);
     }
 
+    /** Of {@link TrainingOps#linearBackward}. */
     public static void linearBackward(Tensor dx, Tensor dy, Weight weight) {
         matrix("dy", dy);
         long rows = dy.shape().axis(0);
@@ -52,6 +53,7 @@ public final class TrainingOperands {
         Operands.require("dx", dx, DType.F32, rows, weight.columns());
     }
 
+    /** Of {@link TrainingOps#rope} and its backward. */
     public static void rope(Tensor out, Tensor qkv, Tensor cosSin, AttentionShape shape) {
         matrix("qkv", qkv);
         long rows = qkv.shape().axis(0);
@@ -61,6 +63,7 @@ public final class TrainingOperands {
         Operands.require("cosSin", cosSin, DType.F32, rows, shape.headDim());
     }
 
+    /** Of {@link TrainingOps#packedAttention} and its backward. */
     public static void packedAttention(
             Tensor out, Tensor logSumExp, Tensor qkv, Tensor segmentStarts, AttentionShape shape, int from, int to) {
         matrix("qkv", qkv);
@@ -74,6 +77,7 @@ public final class TrainingOperands {
         }
     }
 
+    /** Of {@link TrainingOps#crossEntropy}. */
     public static void crossEntropy(Tensor losses, Tensor logits, Tensor targets, Tensor weights) {
         matrix("logits", logits);
         long rows = logits.shape().axis(0);

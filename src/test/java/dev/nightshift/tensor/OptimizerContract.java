@@ -82,6 +82,10 @@ interface OptimizerContract extends TrainingSubject {
         Tensor params = put(param, size);
         for (int step = 1; step <= 4; step++) {
             double[] gradient = normal(random, size, step == 2 ? 5 : 0.1);
+            if (step == 1) {
+                // so small that zero is its nearest entry, yet its sign must stay
+                gradient[size / 2] = (float) -1e-9;
+            }
             AdamStep adam = new AdamStep(1e-2f, 0.9f, 0.999f, 1e-8f, step % 2 * 0.01f, step, 0.7f);
             double[] before = TrainingSubject.doubles(scene().floats(params));
             AdamFormulas.Wanted wanted = AdamFormulas.adamW8Bit(before, gradient, state.read(), adam);
