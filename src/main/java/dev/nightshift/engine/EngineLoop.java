@@ -199,6 +199,11 @@ public final class EngineLoop implements AutoCloseable {
                 Duration.ofNanos(c.idleNanos));
     }
 
+    /** Of the engine's thread, for measurements. */
+    long threadId() {
+        return thread.threadId();
+    }
+
     // ---- engine thread, from idle work
 
     /** Lends {@code count} neighbouring blocks to training; the first one's number, or -1 if they are not to be had. */

@@ -6,6 +6,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import dev.nightshift.model.KvCache;
 import dev.nightshift.model.LayerWeights;
+import dev.nightshift.model.LoraSlots;
 import dev.nightshift.model.Llama;
 import dev.nightshift.model.ModelConfig;
 import dev.nightshift.model.ModelWeights;
@@ -15,7 +16,6 @@ import dev.nightshift.tensor.AttentionShape;
 import dev.nightshift.tensor.DType;
 import dev.nightshift.tensor.KvLayout;
 import dev.nightshift.tensor.LoraRows;
-import dev.nightshift.tensor.LoraTable;
 import dev.nightshift.tensor.MemoryPart;
 import dev.nightshift.tensor.SamplingRows;
 import dev.nightshift.tensor.Shape;
@@ -37,6 +37,7 @@ final class HashOps implements TensorOps {
     static final int POISON = 60;
 
     static final int BLOCK_TOKENS = 4;
+    private static final RopeConfig PLAIN = new RopeConfig(10_000, new RopeConfig.None());
     private static final int POISONED = -1;
     private static final int MASK = (1 << 20) - 1;
 
@@ -66,22 +67,30 @@ final class HashOps implements TensorOps {
     }
 
     static EngineModel model(HashOps ops, EngineLimits limits, int blocks, int... endIds) {
-        return model(ops, limits, blocks, new RopeConfig(10_000, new RopeConfig.None()), endIds);
+        return model(ops, limits, blocks, PLAIN, endIds);
     }
 
     static EngineModel model(HashOps ops, EngineLimits limits, int blocks, RopeConfig rope, int... endIds) {
+        return new EngineModel(llama(ops, limits, rope), cache(ops, blocks), "digest", endIds);
+    }
+
+    static KvCache cache(TensorOps ops, int blocks) {
+        return KvCache.allocate(ops, config(PLAIN), BLOCK_TOKENS, blocks);
+    }
+
+    static Llama llama(TensorOps ops, EngineLimits limits) {
+        return llama(ops, limits, PLAIN);
+    }
+
+    private static Llama llama(TensorOps ops, EngineLimits limits, RopeConfig rope) {
         ModelConfig config = config(rope);
         Weight embedding = dense(VOCAB, 4);
         Tensor norm = floats(4);
         LayerWeights layer = new LayerWeights(
                 norm, dense(6, 4), null, null, null, dense(4, 2), null, norm, dense(10, 4), null, dense(4, 5), null);
         ModelWeights weights = new ModelWeights(config, embedding, List.of(layer, layer), norm, dense(VOCAB, 4));
-        LoraTable lora = new LoraTable(
-                new Tensor(Arena.ofAuto().allocate(8), DType.U8, Shape.of(8)),
-                new Tensor(Arena.ofAuto().allocate(4 * 16 * 64, 8), DType.I64, Shape.of(4, 16, 8)),
-                8);
-        Llama llama = new Llama(ops, weights, lora, limits.batchLimits(BLOCK_TOKENS));
-        return new EngineModel(llama, KvCache.allocate(ops, config, BLOCK_TOKENS, blocks), "digest", endIds);
+        return new Llama(
+                ops, weights, LoraSlots.allocate(ops, config, 4, 8, 8), limits.batchLimits(BLOCK_TOKENS));
     }
 
     private static Weight dense(int rows, int columns) {
