@@ -10,9 +10,10 @@ interface FourBitLanes {
      * One row of x: {@code total[r] += sum over segments of scale[r] * (sum over k of x[k] * code(r, k))}.
      *
      * @param table [16] values of the codes, as float bits
-     * @param total [tileRows] from 0
+     * @param sums [tileRows], scratch
+     * @param total [tileRows]
      */
-    void row(float[] x, long tile, int segments, int segment, int[] table, float[] total);
+    void row(float[] x, long tile, int segments, int segment, int[] table, float[] sums, float[] total);
 
     /** Codes of a stretch of segments as floats, not scaled: panel [k][tileRows]; and their scales [segment][tileRows]. */
     void panel(long tile, int segments, int segment, int[] table, float[] panel, float[] scales);

@@ -53,7 +53,7 @@ final class HostMemory implements AutoCloseable {
         if (bytes > budgetBytes - total) {
             throw new ServingException(
                     ErrorCode.INSUFFICIENT_STORAGE,
-                    "%s needs %,d bytes more, %,d of the memory budget of %,d bytes are left"
+                    "%s needs %d bytes more, %d of the memory budget of %d bytes are left"
                             .formatted(part, bytes, budgetBytes - total, budgetBytes));
         }
         MemorySegment memory = bytes >= MAPPED_FROM && Mapping.AVAILABLE

@@ -30,12 +30,16 @@ final class Linear implements Workers.Job {
     private final float[] ones;
     private final float[][] panel;
     private final float[][] scales;
+    private final float[][] blocks;
     private final float[][] totals;
     private final Adapters adapters;
+    private final Workers.Job packJob = this::pack;
 
     private float[] input = new float[0];
     private PreparedWeight weight;
     private int rows;
+    private int groups;
+    private long from;
     private long out;
     private long outStride;
     private long bias;
@@ -54,6 +58,7 @@ final class Linear implements Workers.Job {
         // an odd number of columns leaves one k more in a panel of pairs
         panel = new float[threads][(depth + 1) * tileRows];
         scales = new float[threads][depth / 8 * tileRows];
+        blocks = new float[threads][PanelLanes.SUMS * tileRows / 4];
         totals = new float[threads][ROWS * tileRows];
     }
 
@@ -72,15 +77,62 @@ final class Linear implements Workers.Job {
         this.bias = bias == null || adapted ? 0 : Raw.address(bias);
         for (int row = 0; row < count; row += most) {
             rows = Math.min(most, count - row);
-            if (input.length < rows * columns) {
-                input = new float[Math.max(rows * columns, Math.min(INPUT, 2 * input.length))];
+            groups = (rows + PanelLanes.GROUP - 1) / PanelLanes.GROUP;
+            if (input.length < groups * PanelLanes.GROUP * columns) {
+                input = new float[groups * PanelLanes.GROUP * columns];
             }
-            MemorySegment.copy(x.data(), Raw.F32, 4L * row * columns, input, 0, rows * columns);
+            from = Raw.address(x) + 4L * row * columns;
+            if (rows == 1 && direct(weight)) {
+                MemorySegment.copy(Raw.ALL, Raw.F32, from, input, 0, columns);
+            } else {
+                workers.run(packJob, groups);
+            }
             this.out = Raw.address(out) + row * outStride;
             workers.run(this, weight.tiles());
         }
         if (adapted) {
             adapters.run(out, x, weight, bias, lora);
+        }
+    }
+
+    /** Whether every part has a kernel for one row; otherwise one row goes the way of many. */
+    private static boolean direct(PreparedWeight weight) {
+        for (int part = 0; part < weight.parts(); part++) {
+            boolean fused =
+                    switch (weight.part(part)) {
+                        case Tiles.FourBit four -> true;
+                        case Tiles.Packed packed -> false;
+                        case Tiles.Dense dense -> dense.dtype() == DType.BF16;
+                    };
+            if (!fused) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** A group of rows side by side: input [group][k][GROUP]. */
+    private void pack(int group, int thread) {
+        int columns = weight.columns();
+        long first = from + 4L * group * PanelLanes.GROUP * columns;
+        int at = group * PanelLanes.GROUP * columns;
+        int valid = Math.min(PanelLanes.GROUP, rows - group * PanelLanes.GROUP);
+        if (valid == PanelLanes.GROUP) {
+            for (int k = 0; k < columns; k++) {
+                long x = first + 4L * k;
+                input[at] = Raw.f32(x);
+                input[at + 1] = Raw.f32(x + 4L * columns);
+                input[at + 2] = Raw.f32(x + 8L * columns);
+                input[at + 3] = Raw.f32(x + 12L * columns);
+                at += PanelLanes.GROUP;
+            }
+            return;
+        }
+        Arrays.fill(input, at, at + PanelLanes.GROUP * columns, 0);
+        for (int row = 0; row < valid; row++) {
+            for (int k = 0; k < columns; k++) {
+                input[at + PanelLanes.GROUP * k + row] = Raw.f32(first + 4L * ((long) row * columns + k));
+            }
         }
     }
 
@@ -90,22 +142,23 @@ final class Linear implements Workers.Job {
         Tiles tiles = weight.part(part);
         int tile = item - weight.firstTile(part);
         float[] sums = totals[thread];
-        Arrays.fill(sums, 0, rows * tileRows, 0);
+        boolean one = rows == 1 && direct(weight);
+        Arrays.fill(sums, 0, (one ? 1 : groups * PanelLanes.GROUP) * tileRows, 0);
         switch (tiles) {
             case Tiles.FourBit four -> {
-                if (rows == 1) {
+                if (one) {
                     int segments = four.columns() / four.segment();
-                    fourBit.row(input, four.tile(tile), segments, four.segment(), four.table(), sums);
+                    fourBit.row(input, four.tile(tile), segments, four.segment(), four.table(), blocks[thread], sums);
                 } else {
-                    multiply(four, tile, thread, sums);
+                    multiply(four, tile, thread);
                 }
             }
-            case Tiles.Packed packed -> multiply(packed, tile, thread, sums);
+            case Tiles.Packed packed -> multiply(packed, tile, thread);
             case Tiles.Dense wide -> {
-                if (rows == 1 && wide.dtype() == DType.BF16) {
+                if (one) {
                     dense.bf16Row(input, wide.tile(tile), wide.columns(), DENSE_SEGMENT, sums);
                 } else {
-                    multiply(wide, tile, thread, sums);
+                    multiply(wide, tile, thread);
                 }
             }
         }
@@ -117,19 +170,19 @@ final class Linear implements Workers.Job {
         }
     }
 
-    private void multiply(Tiles.FourBit four, int tile, int thread, float[] sums) {
+    private void multiply(Tiles.FourBit four, int tile, int thread) {
         int columns = four.columns();
         int segment = four.segment();
         long at = four.tile(tile);
         for (int k = 0; k < columns; k += depth) {
             int segments = Math.min(depth, columns - k) / segment;
             fourBit.panel(at, segments, segment, four.table(), panel[thread], scales[thread]);
-            panels.multiply(input, k, columns, rows, panel[thread], 0, segments, segment, scales[thread], 0, sums, 0);
+            multiply(k, columns, 0, segments, segment, scales[thread], thread);
             at += (long) segments * four.segmentBytes();
         }
     }
 
-    private void multiply(Tiles.Dense wide, int tile, int thread, float[] sums) {
+    private void multiply(Tiles.Dense wide, int tile, int thread) {
         int columns = wide.columns();
         long at = wide.tile(tile);
         for (int k = 0; k < columns; k += depth) {
@@ -140,12 +193,12 @@ final class Linear implements Workers.Job {
                 case F32 -> MemorySegment.copy(Raw.ALL, Raw.F32, at, panel[thread], 0, length * tileRows);
                 case I64, I32, U8 -> throw new IllegalStateException("tiles of " + wide.dtype());
             }
-            multiplyUnscaled(k, columns, length, thread, sums);
+            multiplyUnscaled(k, columns, length, thread);
             at += Tiles.Dense.tileBytes(wide.dtype(), length, tileRows);
         }
     }
 
-    private void multiply(Tiles.Packed packed, int tile, int thread, float[] sums) {
+    private void multiply(Tiles.Packed packed, int tile, int thread) {
         int columns = packed.columns();
         int valid = Math.min(tileRows, packed.rows() - tile * tileRows);
         float[] values = panel[thread];
@@ -157,19 +210,34 @@ final class Linear implements Workers.Job {
                     values[i * tileRows + lane] = packed.element(tile * tileRows + lane, k + i);
                 }
             }
-            multiplyUnscaled(k, columns, length, thread, sums);
+            multiplyUnscaled(k, columns, length, thread);
         }
     }
 
-    private void multiplyUnscaled(int k, int columns, int length, int thread, float[] sums) {
+    private void multiplyUnscaled(int k, int columns, int length, int thread) {
         int segments = length / DENSE_SEGMENT;
         int done = segments * DENSE_SEGMENT;
         if (segments > 0) {
-            panels.multiply(input, k, columns, rows, panel[thread], 0, segments, DENSE_SEGMENT, ones, 0, sums, 0);
+            multiply(k, columns, 0, segments, DENSE_SEGMENT, ones, thread);
         }
         if (done < length) {
-            int rest = length - done;
-            panels.multiply(input, k + done, columns, rows, panel[thread], done * tileRows, 1, rest, ones, 0, sums, 0);
+            multiply(k + done, columns, done * tileRows, 1, length - done, ones, thread);
         }
+    }
+
+    private void multiply(int k, int columns, int po, int segments, int segment, float[] factors, int thread) {
+        panels.multiply(
+                input,
+                k * PanelLanes.GROUP,
+                columns * PanelLanes.GROUP,
+                groups,
+                panel[thread],
+                po,
+                segments,
+                segment,
+                factors,
+                0,
+                blocks[thread],
+                totals[thread]);
     }
 }

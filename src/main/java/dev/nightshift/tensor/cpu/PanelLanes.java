@@ -2,29 +2,34 @@ package dev.nightshift.tensor.cpu;
 
 /** The matrix product of rows of x with a panel of weights that lies in the cache. */
 interface PanelLanes {
+    /** Rows of x that are packed together: [group][k][GROUP], rows missing in the last group being zero. */
+    int GROUP = 4;
+    /** Vectors of scratch for the sums of a register tile. */
+    int SUMS = 2 * GROUP;
 
     /**
      * {@code totals[m][r] += scale[s][r] * (sum over the k of segment s of x[m][k] * panel[k][r])}, segment by segment. For
      * every (m, r) this is the chain of {@link FourBitLanes#row}.
      *
-     * @param x row m starts at {@code xo + m * ld}
+     * @param x packed rows from {@code xo}, groups {@code stride} apart
      * @param panel [segments * segment][tileRows] from {@code po}
      * @param scales [segments][tileRows] from {@code so}
-     * @param totals [rows][tileRows] from {@code to}
+     * @param sums scratch of {@link #SUMS} vectors
+     * @param totals [groups * GROUP][tileRows]
      */
     void multiply(
             float[] x,
             int xo,
-            int ld,
-            int rows,
+            int stride,
+            int groups,
             float[] panel,
             int po,
             int segments,
             int segment,
             float[] scales,
             int so,
-            float[] totals,
-            int to);
+            float[] sums,
+            float[] totals);
 
     /** {@code count} totals to native memory, a bias added unless its address is 0. */
     void store(float[] totals, int from, int count, long bias, long out);

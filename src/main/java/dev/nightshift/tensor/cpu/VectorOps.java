@@ -196,8 +196,9 @@ public final class VectorOps implements TensorOps {
     @Override
     public void gatherRows(Tensor out, Tensor x, Tensor indices) {
         checkOpen();
-        long count = Check.tensor("indices", indices, DType.I32, 1).axis(0);
         long width = Check.tensor("x", x, DType.F32, 2).axis(1);
+        long count = Check.tensor("out", out, DType.F32, 2).axis(0);
+        Check.shape("indices", indices, DType.I32, count);
         Check.shape("out", out, DType.F32, count, width);
         rows.gatherRows(out, x, indices);
     }
