@@ -12,6 +12,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * Requests to tokens, tokens to text. Whatever can be wrong with a request is found in {@link #complete}, before its first
@@ -30,29 +32,44 @@ public final class Chat {
         this.catalog = Objects.requireNonNull(catalog, "catalog is null");
         this.engine = Objects.requireNonNull(engine, "engine is null");
         this.eventsMax = eventsMax;
-        this.messages = new ChatMessages(takesParts(model));
+        this.messages = new ChatMessages(Stream.of("system", "user", "assistant")
+                .filter(role -> takesParts(model, role))
+                .collect(Collectors.toUnmodifiableSet())::contains);
     }
 
-    /** A template takes content as a list of parts if it writes one part as it writes the same text given as a string. */
-    private static boolean takesParts(ChatModel model) {
+    /** A template takes parts from a role if it writes one part as it writes the same text given as a string. */
+    private static boolean takesParts(ChatModel model, String role) {
         String text = "nightshift";
         Map<String, Object> part = new LinkedHashMap<>();
         part.put("type", "text");
         part.put("text", text);
         try {
-            return probe(model, List.of(part)).equals(probe(model, text));
+            String written = probe(model, role, text);
+            return written.contains(text) && written.equals(probe(model, role, List.of(part)));
         } catch (ServingException e) {
             return false; // it refuses parts, or there is no template at all, which requests will be told
         }
     }
 
-    private static String probe(ChatModel model, Object content) {
-        Map<String, Object> message = new LinkedHashMap<>();
-        message.put("role", "user");
-        message.put("content", content);
+    private static String probe(ChatModel model, String role, Object content) {
+        List<Map<String, Object>> messages = new ArrayList<>();
+        if (role.equals("assistant")) {
+            messages.add(message("user", "a question"));
+        }
+        messages.add(message(role, content));
+        if (!role.equals("user")) {
+            messages.add(message("user", "a question"));
+        }
         return model.template()
-                .apply(new ChatPrompt(List.of(message), null, null, true, false, Map.of()))
+                .apply(new ChatPrompt(messages, null, null, true, false, Map.of()))
                 .text();
+    }
+
+    private static Map<String, Object> message(String role, Object content) {
+        Map<String, Object> message = new LinkedHashMap<>();
+        message.put("role", role);
+        message.put("content", content);
+        return message;
     }
 
     /** What requests are checked against. */

@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Predicate;
 
 /**
  * Messages as clients may send them, made what templates read. The same for every interface, and without effect on what is
@@ -24,10 +25,10 @@ final class ChatMessages {
             .build();
     private static final TypeReference<LinkedHashMap<String, Object>> OBJECT = new TypeReference<>() {};
 
-    private final boolean partsAllowed;
+    private final Predicate<String> partsAllowed;
 
-    /** @param partsAllowed whether the template takes content as a list of parts */
-    ChatMessages(boolean partsAllowed) {
+    /** @param partsAllowed whether the template takes content of this role as a list of parts; many do for some roles only */
+    ChatMessages(Predicate<String> partsAllowed) {
         this.partsAllowed = partsAllowed;
     }
 
@@ -71,7 +72,7 @@ final class ChatMessages {
             Object value = field.getValue();
             switch (field.getKey()) {
                 case "role" -> message.put("role", role);
-                case "content" -> message.put("content", content(value, path + ".content"));
+                case "content" -> message.put("content", content(value, role, path + ".content"));
                 case "name", "tool_call_id" -> putString(message, field.getKey(), value, path);
                 // both spellings are in use; templates read the longer one
                 case "reasoning_content", "reasoning" -> {
@@ -112,21 +113,21 @@ final class ChatMessages {
         };
     }
 
-    private Object content(Object content, String path) {
+    private Object content(Object content, String role, String path) {
         return switch (content) {
             case null -> "";
             case String text -> text;
-            case List<?> parts -> parts(parts, path);
+            case List<?> parts -> parts(parts, role, path);
             default -> throw wrongType(path, "a string, null or a list of parts");
         };
     }
 
-    private Object parts(List<?> parts, String path) {
+    private Object parts(List<?> parts, String role, String path) {
         List<String> texts = new ArrayList<>(parts.size());
         for (int i = 0; i < parts.size(); i++) {
             texts.add(part(parts.get(i), path + "[" + i + "]"));
         }
-        if (!partsAllowed || texts.isEmpty()) {
+        if (texts.isEmpty() || !partsAllowed.test(role)) {
             return String.join("\n", texts);
         }
         List<Object> kept = new ArrayList<>(texts.size());

@@ -6,15 +6,17 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.nightshift.failure.ErrorCode;
 import dev.nightshift.failure.ServingException;
 import dev.nightshift.template.ChatPrompt;
+import dev.nightshift.template.ChatTemplate;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
 final class ChatMessagesTest {
-    private final ChatMessages strings = new ChatMessages(false);
+    private final ChatMessages strings = new ChatMessages(role -> false);
 
     private Map<String, Object> one(Map<String, Object> message) {
         return strings.normalise(Fixture.prompt(List.of(message))).messages().getFirst();
@@ -60,7 +62,7 @@ final class ChatMessagesTest {
                 List.of(fields("type", "text", "text", "a"), "b", fields("type", "input_text", "text", "c"));
         assertThat(one(Fixture.message("user", parts))).containsEntry("content", "a\nb\nc");
         assertThat(one(Fixture.message("user", List.of()))).containsEntry("content", "");
-        Map<String, Object> kept = new ChatMessages(true)
+        Map<String, Object> kept = new ChatMessages(role -> true)
                 .normalise(Fixture.prompt(List.of(Fixture.message("user", parts))))
                 .messages()
                 .getFirst();
@@ -72,12 +74,29 @@ final class ChatMessagesTest {
     }
 
     @Test
-    void whetherTheTemplateTakesPartsIsSeenFromWhatItWrites() {
-        Chat joins = Fixture.chat(new ScriptedTokens(0, List.of()));
-        ChatPrompt parts = Fixture.prompt(List.of(Fixture.message(
-                "user", List.of(fields("type", "text", "text", "a"), fields("type", "text", "text", "b")))));
-        // the Java template prints a list as it is, so it is given a string
-        assertThat(joins.render(parts).text()).isEqualTo("<|im_start|>user\na\nb<|im_end|>\n<|im_start|>assistant\n");
+    void whetherTheTemplateTakesPartsOfARoleIsSeenFromWhatItWrites() {
+        ChatTemplate template = ChatTemplate.compile(
+                """
+                {% for m in messages %}{{ m.role }}:
+                {%- if m.role == 'user' and m.content is not string -%}
+                {% for part in m.content %}[{{ part.text }}]{% endfor %}
+                {%- elif m.role == 'user' %}[{{ m.content }}]{% else %}{{ m.content }}{% endif %}
+                {% endfor %}""",
+                Map.of());
+        ChatModel model = new ChatModel(
+                Fixture.tiny(),
+                template::render,
+                Optional.of(template.source()),
+                4096,
+                1024,
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty());
+        Chat chat = new Chat(model, new SingleModelCatalog("m"), new ScriptedTokens(0, List.of()), 8);
+        List<Object> parts = List.of(fields("type", "text", "text", "a"), fields("type", "text", "text", "b"));
+        ChatPrompt prompt = Fixture.prompt(List.of(
+                Fixture.message("system", parts), Fixture.message("user", parts), Fixture.message("assistant", parts)));
+        assertThat(chat.render(prompt).text()).isEqualTo("system:a\nbuser:[a][b]assistant:a\nb");
     }
 
     @Test
