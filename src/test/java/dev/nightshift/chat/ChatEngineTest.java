@@ -14,9 +14,6 @@ import dev.nightshift.engine.EngineModel;
 import dev.nightshift.engine.FinishReason;
 import dev.nightshift.engine.IdleWork;
 import dev.nightshift.engine.SamplingParameters;
-import dev.nightshift.engine.Sequence;
-import dev.nightshift.engine.SequenceRequest;
-import dev.nightshift.engine.TokenEvent;
 import dev.nightshift.model.KvCache;
 import dev.nightshift.model.Llama;
 import dev.nightshift.template.ChatTemplate;
@@ -95,24 +92,10 @@ final class ChatEngineTest {
                 loop.contextMax(),
                 checkpoint.tokenizer().bos(),
                 checkpoint.tokenizer().eos(),
-                checkpoint.tokenizer().pad());
-        chat = new Chat(model, new SingleModelCatalog("tiny"), ChatEngineTest::submit, 64);
-    }
-
-    private static List<Running> submit(List<SequenceRequest> requests) {
-        return loop.submit(requests).stream().map(Running::new).toList();
-    }
-
-    private record Running(Sequence sequence) implements TokenSource.Tokens {
-        @Override
-        public TokenEvent poll() {
-            return sequence.poll();
-        }
-
-        @Override
-        public void cancel() {
-            sequence.cancel();
-        }
+                checkpoint.tokenizer().pad(),
+                SamplingParameters.greedy(),
+                "digest");
+        chat = new Chat(model, new SingleModelCatalog("tiny"), new EngineTokens(loop), 64);
     }
 
     @AfterAll

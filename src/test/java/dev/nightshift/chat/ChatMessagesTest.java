@@ -3,6 +3,7 @@ package dev.nightshift.chat;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.nightshift.engine.SamplingParameters;
 import dev.nightshift.failure.ErrorCode;
 import dev.nightshift.failure.ServingException;
 import dev.nightshift.template.ChatPrompt;
@@ -91,7 +92,9 @@ final class ChatMessagesTest {
                 1024,
                 Optional.empty(),
                 Optional.empty(),
-                Optional.empty());
+                Optional.empty(),
+                SamplingParameters.greedy(),
+                "digest");
         Chat chat = new Chat(model, new SingleModelCatalog("m"), new ScriptedTokens(0, List.of()), 8);
         List<Object> parts = List.of(fields("type", "text", "text", "a"), fields("type", "text", "text", "b"));
         ChatPrompt prompt = Fixture.prompt(List.of(

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.nightshift.engine.SamplingParameters;
 import dev.nightshift.failure.ServingException;
 import dev.nightshift.template.ChatPrompt;
 import dev.nightshift.template.ChatTemplate;
@@ -53,7 +54,9 @@ final class TemplateInjectionTest {
                 1 << 20,
                 Optional.empty(),
                 Optional.empty(),
-                Optional.empty());
+                Optional.empty(),
+                SamplingParameters.greedy(),
+                "digest");
     }
 
     private static Chat chat(Tokenizer tokenizer, ChatTemplate template) {
