@@ -72,7 +72,7 @@ public final class Checkpoint implements AutoCloseable {
                     TokenizerFiles.read(files),
                     GenerationDefaults.read(files, json),
                     notes(weights, options),
-                    () -> BaseDigest.compute(config, tensors, files.fingerprint(tensors.paths()), options.cache()));
+                    () -> ModelDigest.compute(config, tensors, files.fingerprint(tensors.paths()), options.cache()));
         } catch (RuntimeException e) {
             arena.close();
             throw e;
@@ -111,7 +111,7 @@ public final class Checkpoint implements AutoCloseable {
                 TokenizerFiles.read(files),
                 GenerationDefaults.NONE,
                 List.of("weights are drawn from seed %d: answers mean nothing".formatted(source.seed())),
-                () -> BaseDigest.of(
+                () -> ModelDigest.of(
                         config, "random:%s:%d:%s".formatted(source.shape().id(), source.seed(), quantiser.code())));
     }
 

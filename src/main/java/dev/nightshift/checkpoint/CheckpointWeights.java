@@ -9,9 +9,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The weights of a checkpoint, piece by piece. What is stored in the form in which it is used is a view of the mapped file,
- * valid until the checkpoint is closed; what has to be made (quantised, converted, drawn) lies in the arena of the call.
- * Everything was checked at opening.
+ * The weights of a checkpoint, piece by piece. What is stored in the form in which it is used is a view of the mapped file, valid
+ * until the checkpoint is closed; what has to be made (quantised, converted, drawn) lies in the arena of the call. Everything was
+ * checked at opening, but for NaN in 16-bit linears, which is found when they are quantised.
  */
 public interface CheckpointWeights extends WeightSource {
 

@@ -273,9 +273,9 @@ class HubRepositoryTest {
 
     @Test
     void readsTheEnvironmentAsThePythonLibraryDoes() throws IOException {
-        HubSettings plain = HubSettings.of(Map.of("HOME", "/home/a"));
+        HubSettings plain = HubSettings.of(Map.of("HOME", "/people/a"));
         assertThat(plain.endpoint()).isEqualTo(URI.create("https://huggingface.co"));
-        assertThat(plain.cache()).isEqualTo(Path.of("/home/a/.cache/huggingface/hub"));
+        assertThat(plain.cache()).isEqualTo(Path.of("/people/a/.cache/huggingface/hub"));
         assertThat(plain.offline()).isFalse();
         assertThat(plain.token()).isEmpty();
         assertThat(HubSettings.of(Map.of("XDG_CACHE_HOME", "/x")).cache()).isEqualTo(Path.of("/x/huggingface/hub"));
@@ -286,7 +286,7 @@ class HubRepositoryTest {
         assertThat(HubSettings.of(Map.of("HF_HUB_OFFLINE", "0")).offline()).isFalse();
         assertThat(HubSettings.of(Map.of("TRANSFORMERS_OFFLINE", "1")).offline())
                 .isTrue();
-        assertThat(HubSettings.of(Map.of("HOME", "/home/a", "HF_HOME", "~/hf")).cache()).isEqualTo(Path.of("/home/a/hf/hub"));
+        assertThat(HubSettings.of(Map.of("HOME", "/people/a", "HF_HOME", "~/hf")).cache()).isEqualTo(Path.of("/people/a/hf/hub"));
         assertThat(HubSettings.of(Map.of("HF_HUB_DOWNLOAD_TIMEOUT", "60")).stall()).hasMinutes(1);
         assertThatThrownBy(() -> HubSettings.of(Map.of("HF_HUB_DOWNLOAD_TIMEOUT", "soon")))
                 .hasMessage("HF_HUB_DOWNLOAD_TIMEOUT is 'soon', whole seconds expected");

@@ -56,9 +56,14 @@ public final class OpenModel implements AutoCloseable {
     }
 
     private static OpenModel open(String backend, Path folder, BatchLimits limits, int blocks, boolean roundRope) {
+        return open(backend, new ModelSource.Folder(folder), limits, blocks, roundRope);
+    }
+
+    /** Opens any source of weights on a backend. */
+    public static OpenModel open(
+            String backend, ModelSource source, BatchLimits limits, int blocks, boolean roundRope) {
         TensorOps ops = backend(backend);
-        Checkpoint checkpoint =
-                Checkpoint.open(new ModelSource.Folder(folder), LoadOptions.defaults(), LoadProgress.SILENT);
+        Checkpoint checkpoint = Checkpoint.open(source, LoadOptions.defaults(), LoadProgress.SILENT);
         return new OpenModel(ops, checkpoint, null, limits, blocks, roundRope);
     }
 

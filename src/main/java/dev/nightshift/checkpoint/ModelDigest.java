@@ -20,12 +20,12 @@ import java.util.stream.IntStream;
  * hashes are hashed in turn, so that all cores work; the split into files doesn't matter. Digests of large files are kept in a
  * cache folder under the files' paths, sizes and times.
  */
-final class BaseDigest {
+final class ModelDigest {
     private static final long PIECE_BYTES = 16L << 20;
     /** Below this hashing takes less than half a second. */
     private static final long CACHED_FROM_BYTES = 512L << 20;
 
-    private BaseDigest() {}
+    private ModelDigest() {}
 
     static String compute(ModelConfig config, TensorFiles tensors, Optional<String> fingerprint, Path cache) {
         long bytes = tensors.all().values().stream()
@@ -34,7 +34,7 @@ final class BaseDigest {
         Optional<Path> file = bytes < CACHED_FROM_BYTES
                 ? Optional.empty()
                 : fingerprint.map(text -> cache.resolve("digests").resolve(hex(sha256().digest(utf8(text)))));
-        Optional<String> known = file.flatMap(BaseDigest::read);
+        Optional<String> known = file.flatMap(ModelDigest::read);
         if (known.isPresent()) {
             return known.get();
         }
@@ -108,7 +108,7 @@ final class BaseDigest {
             Files.writeString(temporary, digest);
             Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
         } catch (IOException e) {
-            System.getLogger(BaseDigest.class.getName())
+            System.getLogger(ModelDigest.class.getName())
                     .log(System.Logger.Level.DEBUG, "digest cache {0} can''t be written: {1}", file, e.getMessage());
         }
     }
