@@ -49,6 +49,16 @@ final class Workers implements AutoCloseable {
         return threads;
     }
 
+    /** Whether a thread that still runs is one of the team's. */
+    boolean owns(Thread thread) {
+        for (Helper helper : helpers) {
+            if (helper.thread == thread && thread.isAlive()) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     /** Runs all items, on this thread too, and returns when the last is done. */
     void run(Job job, int items) {
         if (items <= 0) {

@@ -1,0 +1,219 @@
+package dev.nightshift.tensor.cpu;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.nightshift.quant.CodeBook;
+import dev.nightshift.tensor.AttentionRows;
+import dev.nightshift.tensor.AttentionShape;
+import dev.nightshift.tensor.BlockScales;
+import dev.nightshift.tensor.DType;
+import dev.nightshift.tensor.FourBitCode;
+import dev.nightshift.tensor.KvLayout;
+import dev.nightshift.tensor.MemoryPart;
+import dev.nightshift.tensor.Shape;
+import dev.nightshift.tensor.Tensor;
+import dev.nightshift.tensor.Weight;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.function.Function;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Every width that a machine can be asked for, and every number of threads, gives the same bits, those of the plain loop that
+ * defines them. Widths beyond the machine's own run in the JDK's emulation.
+ */
+class VectorWidthsTest {
+    private static final int[] WIDTHS = {128, 256, 512};
+    private static final long BUDGET = 64L << 20;
+
+    private static void sameAtEveryWidth(String what, Function<VectorOps, float[]> operation, float[] wanted) {
+        for (int bits : WIDTHS) {
+            for (int threads : new int[] {1, 3}) {
+                try (VectorOps ops = new VectorOps(BUDGET, threads, bits)) {
+                    float[] got = operation.apply(ops);
+                    float[] expected = wanted == null ? got : wanted;
+                    assertThat(got)
+                            .as("%s, %d bits, %d threads", what, bits, threads)
+                            .isEqualTo(expected);
+                    wanted = expected;
+                }
+            }
+        }
+    }
+
+    private static float[] linear(VectorOps ops, float[] x, Weight weight, float[] bias) {
+        int rows = x.length / weight.columns();
+        Tensor out = CpuFixtures.zeros(ops, rows, weight.rows());
+        ops.linear(
+                out,
+                CpuFixtures.floats(ops, x, rows, weight.columns()),
+                ops.prepare(weight),
+                CpuFixtures.floats(ops, bias, bias.length),
+                null);
+        return CpuFixtures.read(out);
+    }
+
+    /** Sums over stretches of k that share a scale, each folded into the total. */
+    private static float[] chain(float[] x, Weight.FourBit weight, int segment, float[] bias) {
+        int columns = weight.columns();
+        int rows = x.length / columns;
+        CodeBook book = CodeBook.of(weight.code());
+        Tensor absmax = ((BlockScales.Plain) weight.scales()).absmax();
+        float[] out = new float[rows * weight.rows()];
+        for (int row = 0; row < rows; row++) {
+            for (int n = 0; n < weight.rows(); n++) {
+                float total = 0;
+                for (int k = 0; k < columns; k += segment) {
+                    float sum = 0;
+                    for (int i = k; i < k + segment; i++) {
+                        int index = n * columns + i;
+                        int pair = weight.packed().data().get(ValueLayout.JAVA_BYTE, index / 2);
+                        int code = (index % 2 == 0 ? pair >> 4 : pair) & 15;
+                        sum = Math.fma(x[row * columns + i], book.value(code), sum);
+                    }
+                    int block = (n * columns + k) / weight.blockSize();
+                    total = Math.fma(sum, absmax.data().get(Raw.F32, 4L * block), total);
+                }
+                out[row * weight.rows() + n] = total + bias[n];
+            }
+        }
+        return out;
+    }
+
+    private static float[] chain(float[] x, Weight.Dense weight, float[] bias) {
+        int columns = weight.columns();
+        int rows = x.length / columns;
+        float[] out = new float[rows * weight.rows()];
+        for (int row = 0; row < rows; row++) {
+            for (int n = 0; n < weight.rows(); n++) {
+                float total = 0;
+                for (int k = 0; k < columns; k += Linear.DENSE_SEGMENT) {
+                    float sum = 0;
+                    for (int i = k; i < Math.min(columns, k + Linear.DENSE_SEGMENT); i++) {
+                        sum = Math.fma(
+                                x[row * columns + i], CpuFixtures.element(weight, n * columns + i), sum);
+                    }
+                    total += sum;
+                }
+                out[row * weight.rows() + n] = total + bias[n];
+            }
+        }
+        return out;
+    }
+
+    @Test
+    void fourBitLinearIsTheChainOverBlocks() {
+        Random random = new Random(1);
+        for (FourBitCode code : FourBitCode.values()) {
+            // segments of 64, 32 (block of 32), 16 and 8 (row lengths that blocks cross)
+            for (int[] size : new int[][] {{128, 64, 64}, {128, 32, 32}, {80, 64, 16}, {72, 128, 8}, {192, 4096, 64}}) {
+                Weight.FourBit weight = CpuFixtures.fourBit(random, code, 70, size[0], size[1]);
+                float[] bias = CpuFixtures.normal(random, 70);
+                for (int rows : new int[] {1, 2, 7}) {
+                    float[] x = CpuFixtures.normal(random, rows * size[0]);
+                    sameAtEveryWidth(
+                            code + " " + List.of(size[0], size[1], rows),
+                            ops -> linear(ops, x, weight, bias),
+                            chain(x, weight, size[2], bias));
+                }
+            }
+        }
+    }
+
+    @Test
+    void denseLinearIsTheChainOverSegments() {
+        Random random = new Random(2);
+        for (DType dtype : List.of(DType.BF16, DType.F16, DType.F32)) {
+            for (int columns : new int[] {64, 101, 130}) {
+                Weight.Dense weight = CpuFixtures.dense(random, dtype, 67, columns);
+                float[] bias = CpuFixtures.normal(random, 67);
+                for (int rows : new int[] {1, 5}) {
+                    float[] x = CpuFixtures.normal(random, rows * columns);
+                    sameAtEveryWidth(
+                            dtype + " " + columns,
+                            ops -> linear(ops, x, weight, bias),
+                            chain(x, weight, bias));
+                }
+            }
+        }
+    }
+
+    @Test
+    void weightsWhoseBlocksCrossRowsAnywhereAreTheSame() {
+        Random random = new Random(3);
+        Weight.FourBit weight = CpuFixtures.fourBit(random, FourBitCode.NF4, 35, 77, 64);
+        float[] x = CpuFixtures.normal(random, 3 * 77);
+        sameAtEveryWidth("77 columns", ops -> linear(ops, x, weight, new float[35]), null);
+    }
+
+    @Test
+    void rowOperationsAreTheSame() {
+        Random random = new Random(4);
+        int width = 77;
+        float[] x = CpuFixtures.normal(random, 6 * width);
+        float[] weight = CpuFixtures.normal(random, width);
+        sameAtEveryWidth(
+                "norm",
+                ops -> {
+                    Tensor out = CpuFixtures.zeros(ops, 6, width);
+                    ops.rmsNorm(
+                            out,
+                            CpuFixtures.floats(ops, x, 6, width),
+                            CpuFixtures.floats(ops, weight, width),
+                            1e-5f);
+                    return CpuFixtures.read(out);
+                },
+                null);
+        sameAtEveryWidth(
+                "swiGlu",
+                ops -> {
+                    Tensor out = CpuFixtures.zeros(ops, 3, width);
+                    ops.swiGlu(out, CpuFixtures.floats(ops, x, 3, 2 * width));
+                    return CpuFixtures.read(out);
+                },
+                null);
+    }
+
+    @Test
+    void attentionIsTheSame() {
+        Random random = new Random(5);
+        AttentionShape shape = new AttentionShape(6, 2, 22, 9, 0.2f);
+        int rows = 21;
+        int blockTokens = 5;
+        float[] qkv = CpuFixtures.normal(random, rows * 10 * 22);
+        float[] cosSin = CpuFixtures.normal(random, rows * 22);
+        sameAtEveryWidth("attention", ops -> attention(ops, shape, rows, blockTokens, qkv, cosSin), null);
+    }
+
+    private static float[] attention(
+            VectorOps ops, AttentionShape shape, int rows, int blockTokens, float[] qkv, float[] cosSin) {
+        KvLayout layout = ops.kvLayout(2, shape.kvHeads(), shape.headDim(), blockTokens);
+        int blocks = rows / blockTokens + 1;
+        List<Integer> positions = new ArrayList<>();
+        for (int i = 0; i < rows; i++) {
+            positions.add(i);
+        }
+        int[] position = positions.stream().mapToInt(Integer::intValue).toArray();
+        int[] table = new int[blocks];
+        for (int i = 0; i < blocks; i++) {
+            table[i] = blocks - 1 - i;
+        }
+        int[] slots = positions.stream()
+                .mapToInt(i -> table[i / blockTokens] * blockTokens + i % blockTokens)
+                .toArray();
+        AttentionRows attentionRows = new AttentionRows(
+                CpuFixtures.ints(ops, position, rows),
+                CpuFixtures.ints(ops, new int[rows], rows),
+                CpuFixtures.ints(ops, slots, rows),
+                CpuFixtures.ints(ops, table, 1, blocks),
+                CpuFixtures.floats(ops, cosSin, rows, shape.headDim()));
+        Tensor cache = ops.allocate(MemoryPart.KV_BLOCKS, DType.U8, Shape.of(blocks, layout.blockBytes()));
+        Tensor x = CpuFixtures.floats(ops, qkv, rows, 10L * shape.headDim());
+        Tensor out = CpuFixtures.zeros(ops, rows, 6L * shape.headDim());
+        ops.ropeAndStore(x, null, null, 0, attentionRows, shape, cache, layout, 1);
+        ops.attention(out, x, attentionRows, shape, cache, layout, 1);
+        return CpuFixtures.read(out);
+    }
+}
