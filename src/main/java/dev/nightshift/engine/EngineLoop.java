@@ -53,6 +53,7 @@ public final class EngineLoop implements AutoCloseable {
         this.thread = Thread.ofPlatform().name("nightshift-engine").daemon().unstarted(this::run);
     }
 
+    /** Starts the thread; once. */
     public EngineLoop start() {
         thread.start();
         return this;
@@ -171,11 +172,13 @@ public final class EngineLoop implements AutoCloseable {
         }
     }
 
+    /** Whether the loop lives and when it last came round. */
     public EngineHealth health() {
         Duration sinceProgress = Duration.ofNanos(System.nanoTime() - counters.progressNanos);
         return new EngineHealth(admission.state(), admission.failure(), sinceProgress);
     }
 
+    /** A snapshot of what it does and has done. */
     public EngineStatistics statistics() {
         EngineCounters c = counters;
         return new EngineStatistics(

@@ -14,6 +14,7 @@ import dev.nightshift.tensor.TensorOps;
  */
 public record KvCache(Tensor blocks, KvLayout layout) {
 
+    /** Takes the memory of {@code blockCount} blocks, at start. */
     public static KvCache allocate(TensorOps ops, ModelConfig config, int blockTokens, int blockCount) {
         KvLayout layout = ops.kvLayout(config.layers(), config.kvHeads(), config.headDim(), blockTokens);
         Tensor blocks = ops.allocate(MemoryPart.KV_BLOCKS, DType.U8, Shape.of(blockCount, layout.blockBytes()));

@@ -10,11 +10,13 @@ import java.lang.foreign.Arena;
  * be accessible from all threads ({@link Arena#ofShared}). Data may be unaligned.
  */
 public interface WeightSource {
+    /** Sizes and flags of the model whose weights these are. */
     ModelConfig config();
 
     /** [vocab, hidden], 16 or 32 bit. */
     Weight embedding(Arena arena);
 
+    /** All weights of one layer. */
     LayerWeights layer(int index, Arena arena);
 
     /** [hidden] F32. */

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.nightshift.failure.ErrorCode;
 import dev.nightshift.failure.ServingException;
+import dev.nightshift.model.RopeConfig;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -67,7 +68,18 @@ class EngineLoopTest {
         List<SequenceRequest> requests = new ArrayList<>();
         for (int i = 0; i < 64; i++) {
             SamplingParameters sampling = i % 3 == 0 ? sampling(0.7f, i % 2, i) : SamplingParameters.greedy();
-            requests.add(SequenceRequest.of(prompt(i, 1 + i * 37 % 150), sampling, 5 + i * 13 % 90));
+            // Base rows and three adapters share the steps.
+            AdapterBinding adapter = new AdapterBinding(i % 4 - 1, "adapter" + i % 4, () -> {});
+            requests.add(new SequenceRequest(
+                    prompt(i, 1 + i * 37 % 150),
+                    sampling,
+                    5 + i * 13 % 90,
+                    adapter,
+                    "",
+                    -1,
+                    256,
+                    Optional.empty(),
+                    () -> {}));
         }
         List<List<Integer>> alone = new ArrayList<>();
         EngineLoop single = engine(Limits.small().withoutPrefixCache().build(), 800);
@@ -449,5 +461,48 @@ class EngineLoopTest {
         }
         // 390 rows in chunks of at most 63 beside one decoding row: at least six steps.
         assertThat(tokensBeside.get()).isGreaterThanOrEqualTo(6);
+    }
+
+    @Test
+    void aPausedSequenceGivesItsBlocksToThoseThatCanRun() {
+        EngineLoop loop = engine(LIMITS, 60);
+        SequenceRequest unread = new SequenceRequest(
+                prompt(30, 80),
+                SamplingParameters.greedy(),
+                100,
+                AdapterBinding.BASE,
+                "",
+                -1,
+                4,
+                Optional.empty(),
+                () -> {});
+        Sequence paused = loop.submit(unread);
+        while (paused.queuedEvents() < 4) {
+            Thread.onSpinWait();
+        }
+        // Two sequences of up to 140 tokens need 70 blocks of the 60, of which the paused one, the oldest, holds 21.
+        List<SequenceRequest> others = List.of(greedy(prompt(31, 40), 100), greedy(prompt(32, 40), 100));
+        for (Transcript read : Transcript.readAll(loop.submit(others))) {
+            assertThat(read.ids()).hasSize(100);
+        }
+        assertThat(loop.statistics().preemptions()).isPositive();
+        List<Integer> expected =
+                Transcript.read(engine(LIMITS, 800).submit(greedy(prompt(30, 80), 100))).ids();
+        assertThat(Transcript.read(paused).ids()).isEqualTo(expected);
+    }
+
+    @Test
+    void promptsBeyondTheOriginalLengthOfDynamicNtkShareNoPrefix() {
+        RopeConfig dynamic = new RopeConfig(10_000, new RopeConfig.Dynamic(2, 64));
+        EngineLoop loop =
+                new EngineLoop(ops, HashOps.model(ops, LIMITS, 400, dynamic), LIMITS, IdleWork.NONE, () -> {});
+        loops.add(loop);
+        loop.start();
+        for (int round = 0; round < 2; round++) {
+            Transcript within = Transcript.read(loop.submit(greedy(prompt(40, 64), 5)));
+            assertThat(within.finished().cachedPromptTokens()).isEqualTo(round == 0 ? 0 : 60);
+            Transcript beyond = Transcript.read(loop.submit(greedy(prompt(41, 65), 5)));
+            assertThat(beyond.finished().cachedPromptTokens()).isZero();
+        }
     }
 }
