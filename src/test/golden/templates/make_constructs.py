@@ -240,6 +240,20 @@ joiner(',')() ~ '|'
 1__0
 'x' * 5 ** 30
 10 ** 10 ** 10
+('<b>' | e) | list ~ ('ab' | e)[0] ~ ('<b>' | safe)[1:]
+undef % 1
+'' % []
+l[0][1:]
+d[1:]
+'{:,}'.format('x')
+{'a': none, 'b': none} | dictsort(by='value')
+rows | sort(attribute='nope') | length
+rows | groupby('nope')
+{'x': 1} | truncate(5)
+(3 | items) is defined ~ (3 | map('abs')) is iterable
+3 | items | list
+range(5).count(2) ~ range(5).index(3)
+'aXb'.rsplit() ~ '  a  b '.rsplit(none, 1) ~ ' a '.split(' ')
 raise_exception('no <b>: ' ~ l)
 raise_exception(l)
 strftime_now(1)

@@ -116,8 +116,9 @@ final class Attributes {
                 if (!items.tuple() && LIST_CHANGES.contains(name)) {
                     yield unsafe(target, name);
                 }
-                yield listMethod(items, name);
+                yield name.equals("copy") && !items.tuple() ? new Function(name, _ -> items) : listMethod(items, name);
             }
+            case Range _ -> listMethod(target, name);
             case Namespace namespace -> namespace.attributes().get(attribute);
             case Loop loop -> LoopAttributes.get(evaluator, loop, name);
             case Cycler cycler -> cyclerAttribute(cycler, name);
@@ -159,13 +160,12 @@ final class Attributes {
         });
     }
 
-    private Value listMethod(Items items, String name) {
+    private Value listMethod(Value sequence, String name) {
         return switch (name) {
-            case "copy" -> items.tuple() ? null : new Function(name, _ -> items);
             case "count" ->
                 new Function(name, arguments -> {
                     Value wanted = arguments.bindRequired(name, 1, "value")[0];
-                    long count = items.list().stream()
+                    long count = evaluator.operators().items(sequence).stream()
                             .filter(item -> evaluator.operators().equal(item, wanted))
                             .count();
                     return Int.of(count);
@@ -173,12 +173,13 @@ final class Attributes {
             case "index" ->
                 new Function(name, arguments -> {
                     Value wanted = arguments.bindRequired(name, 1, "value")[0];
-                    for (int i = 0; i < items.list().size(); i++) {
-                        if (evaluator.operators().equal(items.list().get(i), wanted)) {
+                    List<Value> items = evaluator.operators().items(sequence);
+                    for (int i = 0; i < items.size(); i++) {
+                        if (evaluator.operators().equal(items.get(i), wanted)) {
                             return Int.of(i);
                         }
                     }
-                    throw new TemplateFailure("the value is not in the " + Types.name(items));
+                    throw new TemplateFailure("the value is not in the " + Types.name(sequence));
                 });
             default -> null;
         };
@@ -209,7 +210,7 @@ final class Attributes {
     Value slice(Value target, Value from, Value to, Value step) {
         Operators.requireDefined(target);
         if (!(target instanceof Text || target instanceof Items || target instanceof Range)) {
-            return new Undefined(Types.objectName(target) + " cannot be sliced");
+            throw new TemplateFailure("'" + Types.name(target) + "' object cannot be sliced");
         }
         int stride = step == null || step == None.NONE ? 1 : Numbers.index(step, "a slice's step");
         if (stride == 0) {

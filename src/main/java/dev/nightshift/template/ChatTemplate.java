@@ -165,7 +165,7 @@ public final class ChatTemplate {
 
     /**
      * Whether messages of this role may have a list of text parts as content: such a list of one part renders as the part's text
-     * would. Templates often take them for some roles only.
+     * would, and one of two has both. Templates often take them for some roles only.
      *
      * @param role system, user, assistant or tool
      */

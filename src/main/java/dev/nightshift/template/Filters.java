@@ -164,14 +164,14 @@ final class Filters {
         int length = intArgument(bound[0], 255, "a length");
         Text end = bound[2] == null ? Text.trusted("...") : TextMethods.text(bound[2], "truncate");
         int leeway = bound[3] == null || bound[3] == None.NONE ? 5 : Numbers.index(bound[3], "leeway");
-        Text text = TextMethods.text(value, "truncate");
         int endLength = (int) e.operators().length(end);
         if (length < endLength || leeway < 0) {
             throw new TemplateFailure("truncate: the length " + length + " is too small");
         }
-        if (e.operators().length(text) <= (long) length + leeway) {
-            return text;
+        if (e.operators().length(value) <= (long) length + leeway) {
+            return value;
         }
+        Text text = TextMethods.text(value, "truncate");
         Text kept = text.slice(0, text.string().offsetByCodePoints(0, length - endLength));
         if (!flag(e, bound[1])) {
             int blank = kept.string().lastIndexOf(' ');

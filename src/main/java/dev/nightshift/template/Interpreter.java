@@ -220,7 +220,7 @@ final class Interpreter {
     }
 
     private Function macro(String name, Signature signature, List<Stmt> body, Scope definition) {
-        return new Function(name, arguments -> {
+        return new Function("Macro '" + name + "'", arguments -> {
             budget.enter();
             Scope scope = new Scope(definition);
             int line = evaluator.line();

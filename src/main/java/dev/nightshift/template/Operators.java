@@ -100,10 +100,11 @@ final class Operators {
     private List<Value> characters(Text text) {
         budget.items(text.length());
         List<Value> characters = new ArrayList<>(text.length());
+        Text plain = text.asPlain();
         String string = text.string();
         for (int at = 0; at < string.length(); ) {
             int next = at + Character.charCount(string.codePointAt(at));
-            characters.add(text.slice(at, next));
+            characters.add(plain.slice(at, next));
             at = next;
         }
         return characters;

@@ -40,7 +40,11 @@ final class PercentFormat {
             done = at;
         }
         out.append(text, done, format.length());
-        boolean mapping = given instanceof Dict;
+        // what can be subscripted counts as a mapping, of which a format need not use all
+        boolean mapping = given instanceof Dict
+                || given instanceof Value.Range
+                || given instanceof Value.Undefined
+                || given instanceof Items items && !items.tuple();
         if (used < positional.size() && !mapping) {
             throw new TemplateFailure("not all arguments converted during string formatting");
         }

@@ -76,7 +76,7 @@ final class PythonText {
             }
             case Loop loop -> out.append("<LoopContext " + (loop.index0 + 1) + "/" + loop.items.size() + ">");
             case Stream _ -> out.append("<generator>");
-            case Function function -> out.append("<function " + function.name() + ">");
+            case Function function -> out.append("<" + function.name() + ">");
             case Cycler _ -> out.append("<Cycler>");
         }
     }

@@ -25,12 +25,12 @@ final class SequenceFilters {
 
     static Map<String, Filter> all() {
         Map<String, Filter> filters = new HashMap<>();
-        filters.put("batch", SequenceFilters::batch);
+        filters.put("batch", lazy(SequenceFilters::batch));
         filters.put("count", (e, v, a) -> Int.of(e.operators().length(v)));
         filters.put("dictsort", SequenceFilters::dictSort);
         filters.put("first", SequenceFilters::first);
         filters.put("groupby", SequenceFilters::groupBy);
-        filters.put("items", SequenceFilters::items);
+        filters.put("items", lazy(SequenceFilters::items));
         filters.put("join", SequenceFilters::join);
         filters.put("last", SequenceFilters::last);
         filters.put("length", (e, v, a) -> Int.of(e.operators().length(v)));
@@ -43,18 +43,28 @@ final class SequenceFilters {
         filters.put("reverse", SequenceFilters::reverse);
         filters.put("select", (e, v, a) -> select(e, v, a, true, false));
         filters.put("selectattr", (e, v, a) -> select(e, v, a, true, true));
-        filters.put("slice", SequenceFilters::slice);
+        filters.put("slice", lazy(SequenceFilters::slice));
         filters.put("sort", SequenceFilters::sort);
         filters.put("sum", SequenceFilters::sum);
-        filters.put("unique", SequenceFilters::unique);
+        filters.put("unique", lazy(SequenceFilters::unique));
         return filters;
     }
 
-    private static Stream stream(List<Value> values) {
-        return new Stream(values.iterator());
+    /** What these filters make in Python is only made when it is asked for, and so are its errors. */
+    private static Filter lazy(Generator generator) {
+        return (e, v, a) -> new Stream(() -> generator.apply(e, v, a).iterator());
     }
 
-    private static Value batch(Evaluator e, Value value, Arguments arguments) {
+    @FunctionalInterface
+    private interface Generator {
+        List<Value> apply(Evaluator evaluator, Value input, Arguments arguments);
+    }
+
+    private static Stream stream(List<Value> values) {
+        return new Stream(values::iterator);
+    }
+
+    private static List<Value> batch(Evaluator e, Value value, Arguments arguments) {
         Value[] bound = arguments.bindRequired("batch", 1, "linecount", "fill_with");
         int size = Numbers.index(bound[0], "a line's size");
         List<Value> items = e.operators().items(value);
@@ -70,10 +80,10 @@ final class SequenceFilters {
             }
             lines.add(Items.list(e.budget(), line));
         }
-        return stream(lines);
+        return lines;
     }
 
-    private static Value slice(Evaluator e, Value value, Arguments arguments) {
+    private static List<Value> slice(Evaluator e, Value value, Arguments arguments) {
         Value[] bound = arguments.bindRequired("slice", 1, "slices", "fill_with");
         int slices = Numbers.index(bound[0], "the number of slices");
         List<Value> items = e.operators().items(value);
@@ -94,7 +104,7 @@ final class SequenceFilters {
             parts.add(Items.list(e.budget(), part));
             from = to;
         }
-        return stream(parts);
+        return parts;
     }
 
     private static Value first(Evaluator e, Value value, Arguments arguments) {
@@ -117,14 +127,14 @@ final class SequenceFilters {
         return new Undefined("No " + which + " item, sequence was empty.");
     }
 
-    private static Value items(Evaluator e, Value value, Arguments arguments) {
+    private static List<Value> items(Evaluator e, Value value, Arguments arguments) {
         if (value instanceof Undefined) {
-            return stream(List.of());
+            return List.of();
         }
         if (!(value instanceof Dict dict)) {
             throw new TemplateFailure("Can only get item pairs from a mapping.");
         }
-        return stream(e.operators().items(new View(View.Kind.ITEMS, dict)));
+        return e.operators().items(new View(View.Kind.ITEMS, dict));
     }
 
     private static Value join(Evaluator e, Value value, Arguments arguments) {
@@ -169,8 +179,7 @@ final class SequenceFilters {
             Arguments rest = arguments.rest();
             change = item -> e.filter(name, item, rest);
         }
-        List<Value> items = e.operators().items(value);
-        return new Stream(items.stream().map(change).iterator());
+        return new Stream(() -> e.operators().items(value).stream().map(change).iterator());
     }
 
     private static Value select(Evaluator e, Value value, Arguments arguments, boolean wanted, boolean byAttribute) {
@@ -186,8 +195,7 @@ final class SequenceFilters {
                 ? null
                 : TextMethods.text(rest.positional().getFirst(), "select").string();
         Arguments testArguments = test == null ? Arguments.NONE : rest.rest();
-        List<Value> items = e.operators().items(value);
-        return new Stream(items.stream()
+        return new Stream(() -> e.operators().items(value).stream()
                 .filter(item -> {
                     Value subject = byAttribute ? e.attributes().path(item, attribute) : item;
                     boolean holds = test == null ? e.operators().truth(subject) : e.test(test, subject, testArguments);
@@ -223,7 +231,7 @@ final class SequenceFilters {
         List<Keyed> keyed = new ArrayList<>();
         for (Value pair : pairs) {
             Value part = ((Items) pair).list().get(position);
-            keyed.add(new Keyed(List.of(key(e, part, null, caseSensitive)), pair));
+            keyed.add(new Keyed(key(e, part, null, caseSensitive), pair));
         }
         return Items.list(e.budget(), sorted(e, keyed, Filters.flag(e, bound[2])));
     }
@@ -245,19 +253,14 @@ final class SequenceFilters {
             for (Value attribute : attributes) {
                 keys.add(key(e, item, attribute, caseSensitive));
             }
-            keyed.add(new Keyed(keys, item));
+            keyed.add(new Keyed(Items.list(e.budget(), keys), item));
         }
         return Items.list(e.budget(), sorted(e, keyed, Filters.flag(e, bound[0])));
     }
 
-    private record Keyed(List<Value> keys, Value item) {
+    private record Keyed(Value key, Value item) {
         boolean before(Evaluator e, Keyed other) {
-            for (int i = 0; i < keys.size(); i++) {
-                if (!e.operators().equal(keys.get(i), other.keys.get(i))) {
-                    return e.operators().compare(ComparisonOperator.LESS, keys.get(i), other.keys.get(i));
-                }
-            }
-            return false;
+            return e.operators().compare(ComparisonOperator.LESS, key, other.key);
         }
     }
 
@@ -297,7 +300,7 @@ final class SequenceFilters {
         boolean caseSensitive = Filters.flag(e, bound[2]);
         List<Keyed> keyed = new ArrayList<>();
         for (Value item : e.operators().items(value)) {
-            keyed.add(new Keyed(List.of(key(e, item, bound[0], caseSensitive, bound[1])), item));
+            keyed.add(new Keyed(key(e, item, bound[0], caseSensitive, bound[1]), item));
         }
         List<Value> groups = new ArrayList<>();
         List<Value> members = new ArrayList<>();
@@ -352,7 +355,7 @@ final class SequenceFilters {
         return total;
     }
 
-    private static Value unique(Evaluator e, Value value, Arguments arguments) {
+    private static List<Value> unique(Evaluator e, Value value, Arguments arguments) {
         Value[] bound = arguments.bind("unique", "case_sensitive", "attribute");
         boolean caseSensitive = Filters.flag(e, bound[0]);
         List<Value> kept = new ArrayList<>();
@@ -362,6 +365,6 @@ final class SequenceFilters {
                 kept.add(item);
             }
         }
-        return stream(kept);
+        return kept;
     }
 }

@@ -12,6 +12,7 @@ import java.util.concurrent.ConcurrentHashMap;
 /** What a template can do, found by rendering small conversations. Each answer is found once. */
 final class TemplateTraits {
     private static final String PROBE = "nightshift probe";
+    private static final String SECOND_PROBE = "another one";
     private static final List<String> THINKING_SWITCHES = List.of("enable_thinking", "thinking");
 
     private final ChatTemplate template;
@@ -40,8 +41,14 @@ final class TemplateTraits {
         if (asText.isEmpty() || !asText.get().contains(PROBE)) {
             return false;
         }
-        Object parts = List.of(Map.of("type", "text", "text", PROBE));
-        return asText.equals(render(conversation(role, parts), null, Map.of()));
+        Map<String, Object> part = Map.of("type", "text", "text", PROBE);
+        if (!asText.equals(render(conversation(role, List.of(part)), null, Map.of()))) {
+            return false;
+        }
+        // some templates take the first part and drop the others
+        List<Object> two = List.of(part, Map.of("type", "text", "text", SECOND_PROBE));
+        Optional<String> both = render(conversation(role, two), null, Map.of());
+        return both.isPresent() && both.get().contains(PROBE) && both.get().contains(SECOND_PROBE);
     }
 
     /** A usual conversation in which the message of this role has the given content. */

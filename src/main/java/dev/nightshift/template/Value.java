@@ -5,6 +5,7 @@ import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 
 /**
  * What a template expression can be: Python's values as far as templates meet them. All but namespaces, loops, cyclers and
@@ -171,13 +172,18 @@ sealed interface Value
 
     /** A generator: can be gone through once. */
     final class Stream implements Value {
-        private final Iterator<Value> rest;
+        private final Supplier<Iterator<Value>> source;
+        private Iterator<Value> rest;
 
-        Stream(Iterator<Value> rest) {
-            this.rest = rest;
+        /** The source is asked once, when the first item is wanted. */
+        Stream(Supplier<Iterator<Value>> source) {
+            this.source = source;
         }
 
         Iterator<Value> rest() {
+            if (rest == null) {
+                rest = source.get();
+            }
             return rest;
         }
     }

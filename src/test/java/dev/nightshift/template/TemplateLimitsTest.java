@@ -17,6 +17,10 @@ class TemplateLimitsTest {
     /** Half of what a Java thread has by default. */
     private static final long STACK_BYTES = 512 * 1024;
 
+    /** A tenth of the default, so that the test is quick. */
+    private static final TemplateLimits TENTH =
+            new TemplateLimits(1_000_000, 1 << 25, 1L << 26, 1L << 28, 400, 400, 400_000);
+
     private static final Duration PATIENCE = Duration.ofSeconds(20);
 
     /** Runs on a thread of its own with a small stack; whatever goes wrong comes out as it is. */
@@ -27,6 +31,7 @@ class TemplateLimitsTest {
                 () -> {
                     try {
                         ChatTemplate.compile(template, Map.of())
+                                .withLimits(TENTH)
                                 .render(new ChatPrompt(
                                         List.of(Map.of("role", "user", "content", "x")),
                                         null,
