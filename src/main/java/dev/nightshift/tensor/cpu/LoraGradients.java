@@ -188,7 +188,7 @@ final class LoraGradients {
     private static void addDropped(long target, long source, int row, int in, Dropout dropout) {
         float keep = 1 / (1 - dropout.probability());
         for (int i = 0; i < in; i++) {
-            if (kept(dropout, row, i, in)) {
+            if (kept(dropout, row, i)) {
                 Raw.f32(target + 4L * i, Raw.f32(target + 4L * i) + keep * Raw.f32(source + 4L * i));
             }
         }
@@ -208,7 +208,7 @@ final class LoraGradients {
                 (row, thread) -> {
                     long at = 4L * row * in;
                     for (int i = 0; i < in; i++) {
-                        float value = kept(dropout, row, i, in) ? keep * Raw.f32(source + at + 4L * i) : 0;
+                        float value = kept(dropout, row, i) ? keep * Raw.f32(source + at + 4L * i) : 0;
                         Raw.f32(copy + at + 4L * i, value);
                     }
                 },
@@ -216,9 +216,9 @@ final class LoraGradients {
         return copy;
     }
 
-    private static boolean kept(Dropout dropout, int row, int column, int columns) {
-        long counter = (long) (dropout.firstRow() + row) * columns + column;
-        return CounterRandom.uniform(dropout.seed(), CounterRandom.DROPOUT, counter) >= dropout.probability();
+    private static boolean kept(Dropout dropout, int row, int column) {
+        float draw = CounterRandom.uniform(dropout.seed(), CounterRandom.DROPOUT, dropout.firstRow() + row, column);
+        return draw >= dropout.probability();
     }
 
     private static int blocks(int count, int block) {

@@ -282,8 +282,7 @@ final class TrainingRows {
         workers.run(
                 (row, thread) -> {
                     for (int i = 0; i < n; i++) {
-                        long counter = (long) (firstRow + row) * n + i;
-                        float uniform = CounterRandom.uniform(seed, CounterRandom.NEFTUNE, counter);
+                        float uniform = CounterRandom.uniform(seed, CounterRandom.NEFTUNE, firstRow + row, i);
                         long at = xs + 4L * ((long) row * n + i);
                         Raw.f32(at, Raw.f32(at) + amplitude * (2 * uniform - 1));
                     }
