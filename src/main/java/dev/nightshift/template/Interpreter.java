@@ -4,7 +4,7 @@ import dev.nightshift.template.Stmt.NameTarget;
 import dev.nightshift.template.Stmt.NamespaceTarget;
 import dev.nightshift.template.Stmt.Signature;
 import dev.nightshift.template.Stmt.Target;
-import dev.nightshift.template.Stmt.TupleTarget;
+import dev.nightshift.template.Stmt.UnpackedTarget;
 import dev.nightshift.template.Value.Function;
 import dev.nightshift.template.Value.Items;
 import dev.nightshift.template.Value.Loop;
@@ -198,7 +198,7 @@ final class Interpreter {
                 }
                 namespace.set(attribute.attribute(), value);
             }
-            case TupleTarget tuple -> {
+            case UnpackedTarget tuple -> {
                 List<Value> parts = evaluator.operators().items(value);
                 if (parts.size() != tuple.targets().size()) {
                     throw new TemplateFailure("cannot unpack " + parts.size() + " values into "

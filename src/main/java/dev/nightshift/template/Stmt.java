@@ -57,7 +57,7 @@ sealed interface Stmt {
 
     record NamespaceTarget(String namespace, Text attribute) implements Target {}
 
-    record TupleTarget(List<Target> targets) implements Target {}
+    record UnpackedTarget(List<Target> targets) implements Target {}
 
     /** Parameters of a macro; {@code defaults} belong to the last ones. */
     record Signature(List<String> parameters, List<Expr> defaults, boolean varargs, boolean kwargs, boolean caller) {}

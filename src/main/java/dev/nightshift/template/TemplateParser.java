@@ -4,7 +4,7 @@ import dev.nightshift.template.Stmt.NameTarget;
 import dev.nightshift.template.Stmt.NamespaceTarget;
 import dev.nightshift.template.Stmt.Signature;
 import dev.nightshift.template.Stmt.Target;
-import dev.nightshift.template.Stmt.TupleTarget;
+import dev.nightshift.template.Stmt.UnpackedTarget;
 import dev.nightshift.template.Token.Kind;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -293,7 +293,7 @@ final class TemplateParser {
             throw tokens.fail(
                     "expected a name to assign to, found " + tokens.current().shown());
         }
-        return comma ? new TupleTarget(targets) : targets.getFirst();
+        return comma ? new UnpackedTarget(targets) : targets.getFirst();
     }
 
     private Target singleTarget(boolean namespaces) {
