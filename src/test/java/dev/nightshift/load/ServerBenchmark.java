@@ -45,6 +45,9 @@ public final class ServerBenchmark {
             figures.put("start_seconds", server.startTime().toMillis() / 1000.0);
             new ServerBenchmark(server.url()).measure(figures);
         }
+        int cores = Integer.parseInt(threads);
+        figures.put("machine_read_gb_per_second", round(MachineProbe.readBytesPerSecond(cores) / 1e9));
+        figures.put("machine_gflops", round(MachineProbe.flopsPerSecond(cores) / 1e9));
         Optional<JsonNode> peer = peer(Path.of(arguments[2]), threads);
         peer.ifPresent(theirs -> compare(figures, theirs));
         String text = JSON.writerWithDefaultPrettyPrinter().writeValueAsString(figures);

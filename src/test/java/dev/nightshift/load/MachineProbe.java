@@ -1,0 +1,109 @@
+package dev.nightshift.load;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.LongVector;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorSpecies;
+
+/**
+ * What the machine could do at best, so that rates can be given as shares of it: bytes read from memory a second, and
+ * multiply-adds a second (counted as two operations), both in the Vector API with all threads.
+ */
+final class MachineProbe {
+    private static final VectorSpecies<Long> LONGS = LongVector.SPECIES_PREFERRED;
+    private static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_PREFERRED;
+
+    /** Per thread, far above any cache. */
+    private static final long READ_BYTES = 256L << 20;
+
+    private static final int ROUNDS = 5;
+
+    /** Eight chains of dependent multiply-adds hide a latency of four cycles on two ports. */
+    private static final int FMA_STEPS = 20_000_000;
+
+    private MachineProbe() {}
+
+    /** Best of several rounds. */
+    static double readBytesPerSecond(int threads) throws Exception {
+        try (Arena arena = Arena.ofShared();
+                ExecutorService pool = Executors.newFixedThreadPool(threads)) {
+            List<Callable<Long>> reads = new ArrayList<>();
+            for (int i = 0; i < threads; i++) {
+                MemorySegment part = arena.allocate(READ_BYTES, 4096).fill((byte) 1);
+                reads.add(() -> sum(part));
+            }
+            return best(pool, reads, threads * READ_BYTES);
+        }
+    }
+
+    /** Best of several rounds. */
+    static double flopsPerSecond(int threads) throws Exception {
+        try (ExecutorService pool = Executors.newFixedThreadPool(threads)) {
+            List<Callable<Float>> chains = new ArrayList<>();
+            for (int i = 0; i < threads; i++) {
+                chains.add(MachineProbe::multiplyAdd);
+            }
+            return best(pool, chains, 2L * threads * FMA_STEPS * 8 * FLOATS.length());
+        }
+    }
+
+    private static <T> double best(ExecutorService pool, List<Callable<T>> work, long amount) throws Exception {
+        double best = 0;
+        for (int round = 0; round < ROUNDS; round++) {
+            long start = System.nanoTime();
+            for (Future<T> each : pool.invokeAll(work)) {
+                each.get();
+            }
+            best = Math.max(best, amount / ((System.nanoTime() - start) / 1e9));
+        }
+        return best;
+    }
+
+    private static long sum(MemorySegment part) {
+        long step = 4L * LONGS.vectorByteSize();
+        LongVector a = LongVector.zero(LONGS);
+        LongVector b = a;
+        LongVector c = a;
+        LongVector d = a;
+        ByteOrder order = ByteOrder.nativeOrder();
+        for (long at = 0; at < part.byteSize(); at += step) {
+            a = a.add(LongVector.fromMemorySegment(LONGS, part, at, order));
+            b = b.add(LongVector.fromMemorySegment(LONGS, part, at + LONGS.vectorByteSize(), order));
+            c = c.add(LongVector.fromMemorySegment(LONGS, part, at + 2L * LONGS.vectorByteSize(), order));
+            d = d.add(LongVector.fromMemorySegment(LONGS, part, at + 3L * LONGS.vectorByteSize(), order));
+        }
+        return a.add(b).add(c).add(d).reduceLanes(VectorOperators.ADD);
+    }
+
+    private static float multiplyAdd() {
+        FloatVector factor = FloatVector.broadcast(FLOATS, 0.999f);
+        FloatVector a = factor;
+        FloatVector b = factor;
+        FloatVector c = factor;
+        FloatVector d = factor;
+        FloatVector e = factor;
+        FloatVector f = factor;
+        FloatVector g = factor;
+        FloatVector h = factor;
+        for (int i = 0; i < FMA_STEPS; i++) {
+            a = a.fma(factor, factor);
+            b = b.fma(factor, factor);
+            c = c.fma(factor, factor);
+            d = d.fma(factor, factor);
+            e = e.fma(factor, factor);
+            f = f.fma(factor, factor);
+            g = g.fma(factor, factor);
+            h = h.fma(factor, factor);
+        }
+        return a.add(b).add(c).add(d).add(e).add(f).add(g).add(h).reduceLanes(VectorOperators.ADD);
+    }
+}
