@@ -104,25 +104,8 @@ final class LoraGradients {
         long hs = Raw.address(h);
         long dhs = Raw.address(dh);
         long b = Raw.address(factors.b());
-        long dbs = Raw.address(db);
         float scale = factors.scale();
-        workers.run(
-                (item, thread) -> {
-                    int from = item * ROWS;
-                    int count = Math.min(ROWS, out - from);
-                    Gemms.columnsTimes(
-                            dbs + 4L * from * rank,
-                            4L * rank,
-                            dys + 4L * from,
-                            strideDy,
-                            hs,
-                            4L * rank,
-                            count,
-                            rank,
-                            rows,
-                            scale);
-                },
-                blocks(out, ROWS)); // dB += scale * dY^T h
+        outputGradient(db, dys, strideDy, hs, rank, out, rows, scale); // dB += scale * dY^T h
         workers.run(
                 (item, thread) -> {
                     int from = item * ROWS;
@@ -161,6 +144,28 @@ final class LoraGradients {
         if (dx != null) {
             inputGradient(dx, dhs, factors, rank, rows, in, dropout);
         }
+    }
+
+    private void outputGradient(
+            Tensor db, long dys, long strideDy, long hs, int rank, int out, int rows, float scale) {
+        long dbs = Raw.address(db);
+        workers.run(
+                (item, thread) -> {
+                    int from = item * ROWS;
+                    int count = Math.min(ROWS, out - from);
+                    Gemms.columnsTimes(
+                            dbs + 4L * from * rank,
+                            4L * rank,
+                            dys + 4L * from,
+                            strideDy,
+                            hs,
+                            4L * rank,
+                            count,
+                            rank,
+                            rows,
+                            scale);
+                },
+                blocks(out, ROWS));
     }
 
     /** {@code dX += undrop(dH A)}. */
