@@ -123,6 +123,14 @@ final class LoraGradients {
                             true);
                 },
                 blocks(rows, ROWS)); // dH = scale * dY B
+        downGradient(da, dhs, x, dropout, rank, rows, in);
+        if (dx != null) {
+            inputGradient(dx, dhs, factors, rank, rows, in, dropout);
+        }
+    }
+
+    /** {@code dA += dH^T drop(x)}. */
+    private void downGradient(Tensor da, long dhs, Tensor x, Dropout dropout, int rank, int rows, int in) {
         long xs = dropped(x, dropout);
         long das = Raw.address(da);
         workers.run(
@@ -140,10 +148,7 @@ final class LoraGradients {
                             rows,
                             1);
                 },
-                blocks(in, COLUMNS)); // dA += dH^T drop(x)
-        if (dx != null) {
-            inputGradient(dx, dhs, factors, rank, rows, in, dropout);
-        }
+                blocks(in, COLUMNS));
     }
 
     private void outputGradient(

@@ -5,9 +5,9 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * A fixed team of threads, the caller among them, that share the items of one job after the other. A helper waits for the
+ * A fixed team of threads, the caller among them, that share the items of one job after the other. A member waits for the
  * next job by spinning briefly (jobs of a step follow each other within microseconds), then yielding, then parking: spinning
- * alone on all cores would starve the compiler threads. The caller waits for items that were claimed, never for a helper that
+ * alone on all cores would starve the compiler threads. The caller waits for items that were claimed, never for a member that
  * the system has not scheduled.
  */
 final class Workers implements AutoCloseable {
@@ -22,8 +22,8 @@ final class Workers implements AutoCloseable {
     }
 
     private final int threads;
-    private final Helper[] helpers;
-    /** Number of the job in the high half, next item in the low half: a late helper can't take items of another job. */
+    private final Member[] members;
+    /** Number of the job in the high half, next item in the low half: a late member can't take items of another job. */
     private final AtomicLong state = new AtomicLong();
 
     private final AtomicInteger finished = new AtomicInteger();
@@ -38,10 +38,10 @@ final class Workers implements AutoCloseable {
             throw new IllegalStateException(threads + " threads");
         }
         this.threads = threads;
-        helpers = new Helper[threads - 1];
-        for (int i = 0; i < helpers.length; i++) {
-            helpers[i] = new Helper(i + 1);
-            helpers[i].thread.start();
+        members = new Member[threads - 1];
+        for (int i = 0; i < members.length; i++) {
+            members[i] = new Member(i + 1);
+            members[i].thread.start();
         }
     }
 
@@ -51,8 +51,8 @@ final class Workers implements AutoCloseable {
 
     /** Whether a thread that still runs is one of the team's. */
     boolean owns(Thread thread) {
-        for (Helper helper : helpers) {
-            if (helper.thread == thread && thread.isAlive()) {
+        for (Member member : members) {
+            if (member.thread == thread && thread.isAlive()) {
                 return true;
             }
         }
@@ -70,7 +70,7 @@ final class Workers implements AutoCloseable {
             }
             return;
         }
-        // an odd number without items closes the last job before its fields change under a late helper
+        // an odd number without items closes the last job before its fields change under a late member
         long closing = (state.get() >>> 32) + 1;
         state.set(closing << 32 | Integer.MAX_VALUE);
         this.job = job;
@@ -79,9 +79,9 @@ final class Workers implements AutoCloseable {
         finished.set(0);
         long number = closing + 1;
         state.set(number << 32);
-        for (Helper helper : helpers) {
-            if (helper.parked) {
-                LockSupport.unpark(helper.thread);
+        for (Member member : members) {
+            if (member.parked) {
+                LockSupport.unpark(member.thread);
             }
         }
         share(number, 0);
@@ -129,22 +129,22 @@ final class Workers implements AutoCloseable {
     @Override
     public void close() {
         closed = true;
-        for (Helper helper : helpers) {
-            LockSupport.unpark(helper.thread);
+        for (Member member : members) {
+            LockSupport.unpark(member.thread);
             try {
-                helper.thread.join();
+                member.thread.join();
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
             }
         }
     }
 
-    private final class Helper implements Runnable {
+    private final class Member implements Runnable {
         final Thread thread;
         private final int number;
         volatile boolean parked;
 
-        Helper(int number) {
+        Member(int number) {
             this.number = number;
             thread = new Thread(this, "nightshift-cpu-" + number);
             thread.setDaemon(true);
