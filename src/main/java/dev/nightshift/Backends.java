@@ -15,7 +15,11 @@ final class Backends {
 
     static TensorOps open(ModelSettings settings) {
         return switch (settings.backend()) {
-            case CPU -> new VectorOps(budgetBytes(settings), threads(settings));
+            case CPU -> {
+                // beside the load, which waits for the disk and quantises meanwhile
+                Thread.ofPlatform().daemon().name("nightshift-warm-up").start(VectorOps::warmUp);
+                yield new VectorOps(budgetBytes(settings), threads(settings));
+            }
             case ND4J -> Nd4jBackend.open(budgetBytes(settings));
         };
     }

@@ -47,6 +47,16 @@ public final class VectorOps implements TensorOps {
         training = new VectorTraining(workers, bits);
     }
 
+    /**
+     * Runs every kernel on small made-up tensors until the compiler has seen enough of it, a second or two, so that the first
+     * request is not interpreted. Needs no opened backend and may run beside one, while a model loads.
+     */
+    public static void warmUp() {
+        try (VectorOps ops = new VectorOps(WarmUp.BYTES, 1)) {
+            new WarmUp(ops).run();
+        }
+    }
+
     @Override
     public String name() {
         return "cpu";
