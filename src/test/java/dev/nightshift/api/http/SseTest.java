@@ -170,14 +170,12 @@ class SseTest {
         try (RawHttp http = new RawHttp(server, 4096)) {
             http.post("/v1/chat/completions", chat(script("flood", "slow")));
             ScriptedEngine.Scripted sequence = ScriptedEngine.sequence("script:flood:slow");
-            Thread.sleep(700);
-            long polled = sequence.polled.get();
-            assertThat(polled)
-                    .as("tokens written before the connection was full")
-                    .isPositive();
-            Thread.sleep(300);
-            assertThat(sequence.polled.get()).as("tokens read while it is full").isEqualTo(polled);
-            assertThat(sequence.isCancelled()).isFalse();
+            long seen = -1;
+            while (sequence.polled.get() != seen) {
+                seen = sequence.polled.get();
+                Thread.sleep(500);
+            }
+            assertThat(seen).as("tokens written before the connection was full").isBetween(1L, 100_000L);
             assertThat(sequence.awaitCancelled(SOON)).as("given up").isTrue();
         }
     }

@@ -6,6 +6,7 @@ import static org.hamcrest.Matchers.containsString;
 import static org.hamcrest.Matchers.equalTo;
 import static org.hamcrest.Matchers.hasKey;
 import static org.hamcrest.Matchers.matchesPattern;
+import static org.hamcrest.Matchers.not;
 import static org.hamcrest.Matchers.notNullValue;
 import static org.hamcrest.Matchers.nullValue;
 
@@ -16,13 +17,16 @@ import io.quarkus.test.junit.QuarkusTest;
 import io.restassured.config.EncoderConfig;
 import io.restassured.config.RestAssuredConfig;
 import io.restassured.response.ValidatableResponse;
+import io.restassured.specification.RequestSpecification;
 import java.io.ByteArrayOutputStream;
+import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -102,7 +106,7 @@ class TransportTest {
     @Test
     void aBodyOverTheLimitThatIsSentWholeIsA413() throws Exception {
         byte[] body = new byte[33 << 20];
-        java.util.Arrays.fill(body, (byte) ' ');
+        Arrays.fill(body, (byte) ' ');
         try (HttpClient client =
                 HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build()) {
             HttpResponse<String> answer = client.send(
@@ -127,7 +131,7 @@ class TransportTest {
                 for (int i = 0; i < 34; i++) {
                     http.send(chunk);
                 }
-            } catch (java.io.IOException e) {
+            } catch (IOException e) {
                 // the server may hang up on what it does not read
             }
             assertThat(http.until("payload_too_large", Duration.ofSeconds(10))).startsWith("HTTP/1.1 413");
@@ -167,7 +171,7 @@ class TransportTest {
                 .statusCode(200);
     }
 
-    private static io.restassured.specification.RequestSpecification raw() {
+    private static RequestSpecification raw() {
         return given().config(RestAssuredConfig.config()
                 .encoderConfig(
                         EncoderConfig.encoderConfig().appendDefaultContentCharsetToContentTypeIfUndefined(false)));
@@ -350,7 +354,7 @@ class TransportTest {
     void aMistakeOfOursIsA500WithoutItsInnards() {
         String bug = BODY.replace("\"max_tokens\"", "\"cache_salt\":\"script:bug:x\",\"max_tokens\"");
         error(given().contentType("application/json").body(bug).post(CHAT).then(), 500, "internal_error")
-                .body("error.message", org.hamcrest.Matchers.not(containsString("secret")));
+                .body("error.message", not(containsString("secret")));
     }
 
     @Test
