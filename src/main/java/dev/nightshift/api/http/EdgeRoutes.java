@@ -8,6 +8,7 @@ import io.vertx.ext.web.Router;
 import io.vertx.ext.web.RoutingContext;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.event.Observes;
+import java.util.Map;
 import java.util.UUID;
 import java.util.regex.Pattern;
 
@@ -23,6 +24,13 @@ public class EdgeRoutes {
     private static final Pattern REQUEST_ID = Pattern.compile("[A-Za-z0-9._:-]{1,128}");
     private static final Pattern SLASHES = Pattern.compile("/{2,}");
     private static final String SEEN = EdgeRoutes.class.getName();
+
+    /** Second names of routes. */
+    private static final Map<String, String> ALIASES = Map.of(
+            "/v1/tokenize", "/tokenize",
+            "/v1/detokenize", "/detokenize",
+            "/v1/tokenizer_info", "/tokenizer_info",
+            "/q/openapi", "/openapi");
 
     private final BodyLimit limit;
     private final InFlight inFlight;
@@ -71,10 +79,11 @@ public class EdgeRoutes {
                 response.putHeader("openai-processing-ms", Long.toString((System.nanoTime() - arrived) / 1_000_000)));
     }
 
-    /** Base URLs end with a slash or not, and clients join them as they like: {@code //v1/models/}. */
+    /** The route's own name: base URLs end with a slash or not, and clients join them as they like, {@code //v1/models/}. */
     static String tidy(String path) {
         String tidy = SLASHES.matcher(path).replaceAll("/");
-        return tidy.length() > 1 && tidy.endsWith("/") ? tidy.substring(0, tidy.length() - 1) : tidy;
+        tidy = tidy.length() > 1 && tidy.endsWith("/") ? tidy.substring(0, tidy.length() - 1) : tidy;
+        return ALIASES.getOrDefault(tidy, tidy);
     }
 
     private static long declaredLength(RoutingContext call) {

@@ -26,8 +26,8 @@ import org.eclipse.microprofile.openapi.annotations.parameters.RequestBody;
 import org.eclipse.microprofile.openapi.annotations.responses.APIResponse;
 import org.eclipse.microprofile.openapi.annotations.tags.Tag;
 
-/** What a text or a conversation becomes, and back; at the root, where vLLM has it, and under {@code /v1}. */
-@Path("/{base: (v1/)?}")
+/** What a text or a conversation becomes, and back; at the root, where vLLM has it, and by {@link EdgeRoutes} under {@code /v1}. */
+@Path("/")
 @ApplicationScoped
 @Tag(name = "Tokens")
 public class TokenizeResource {
