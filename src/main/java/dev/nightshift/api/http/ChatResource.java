@@ -3,7 +3,7 @@ package dev.nightshift.api.http;
 import dev.nightshift.chat.Chat;
 import dev.nightshift.chat.ServedChat;
 import io.smallrye.mutiny.Uni;
-import io.vertx.core.http.HttpServerRequest;
+import io.vertx.ext.web.RoutingContext;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.ws.rs.Consumes;
 import jakarta.ws.rs.POST;
@@ -51,12 +51,12 @@ public class ChatResource {
     @APIResponse(
             responseCode = "4XX",
             content = @Content(mediaType = "application/json", schema = @Schema(implementation = ErrorBody.class)))
-    public Uni<Response> create(byte[] body, @Context HttpServerRequest request) {
-        return exchanges.answer(request.response(), () -> prepare(body, request));
+    public Uni<Response> create(@Context RoutingContext call) {
+        return exchanges.answer(call.response(), () -> prepare(call));
     }
 
-    private Exchanges.Prepared prepare(byte[] body, HttpServerRequest request) {
-        Fields fields = JsonBody.fields(request, body);
+    private Exchanges.Prepared prepare(RoutingContext exchange) {
+        Fields fields = JsonBody.fields(exchange);
         Chat chat = served.get();
         ModelFacts facts = ModelFacts.of(chat.model());
         ChatCall call = ChatFields.read(fields, limits, facts);

@@ -6,10 +6,12 @@ import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpServerResponse;
 import io.vertx.ext.web.Router;
 import io.vertx.ext.web.RoutingContext;
+import io.vertx.ext.web.handler.BodyHandler;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.event.Observes;
+import java.util.HexFormat;
 import java.util.Map;
-import java.util.UUID;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.regex.Pattern;
 
 /**
@@ -34,14 +36,16 @@ public class EdgeRoutes {
 
     private final BodyLimit limit;
     private final InFlight inFlight;
+    private final BodyHandler bodies;
 
     EdgeRoutes(BodyLimit limit, InFlight inFlight) {
         this.limit = limit;
         this.inFlight = inFlight;
+        this.bodies = BodyHandler.create(false).setBodyLimit(limit.bytes());
     }
 
     void mount(@Observes Router router) {
-        router.route().order(BEFORE_LIMIT).handler(this::arrive);
+        router.route().order(BEFORE_LIMIT).handler(this::arrive).failureHandler(this::failed);
         router.route().order(Integer.MAX_VALUE).handler(EdgeRoutes::unknown);
     }
 
@@ -60,10 +64,23 @@ public class EdgeRoutes {
             return;
         }
         if (declaredLength(call) > limit.bytes()) {
-            refuseBody(call);
+            refuseBody(call, "of " + declaredLength(call) + " bytes");
             return;
         }
-        call.next();
+        if (JsonBody.isExpected(call.request())) {
+            bodies.handle(call);
+        } else {
+            call.next();
+        }
+    }
+
+    /** A body whose length was not told, or that grew when it was unpacked. */
+    private void failed(RoutingContext call) {
+        if (call.statusCode() == ErrorCode.PAYLOAD_TOO_LARGE.httpStatus() && !call.response().headWritten()) {
+            refuseBody(call, "read so far");
+        } else {
+            call.next();
+        }
     }
 
     /** Clients show these when they report a failure. */
@@ -72,11 +89,18 @@ public class EdgeRoutes {
         String given = call.request().getHeader("x-request-id");
         String id = given != null && REQUEST_ID.matcher(given).matches()
                 ? given
-                : "req_" + UUID.randomUUID().toString().replace("-", "");
+                : "req_" + randomHex();
         HttpServerResponse response = call.response();
         response.putHeader("x-request-id", id);
         call.addHeadersEndHandler(sent ->
                 response.putHeader("openai-processing-ms", Long.toString((System.nanoTime() - arrived) / 1_000_000)));
+    }
+
+    /** An id that need not be secret. */
+    private static String randomHex() {
+        ThreadLocalRandom random = ThreadLocalRandom.current();
+        HexFormat hex = HexFormat.of();
+        return hex.toHexDigits(random.nextLong()) + hex.toHexDigits(random.nextLong());
     }
 
     /** The route's own name: base URLs end with a slash or not, and clients join them as they like, {@code //v1/models/}. */
@@ -95,13 +119,13 @@ public class EdgeRoutes {
         }
     }
 
-    private void refuseBody(RoutingContext call) {
+    private void refuseBody(RoutingContext call, String size) {
         write(
                 call,
                 new ServingException(
                         ErrorCode.PAYLOAD_TOO_LARGE,
-                        "The body has %d bytes, the limit is %d (nightshift.body-limit)"
-                                .formatted(declaredLength(call), limit.bytes())));
+                        "The body %s is larger than the limit of %d bytes (nightshift.body-limit)"
+                                .formatted(size, limit.bytes())));
     }
 
     private static void unknown(RoutingContext call) {

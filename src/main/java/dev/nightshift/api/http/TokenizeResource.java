@@ -8,7 +8,7 @@ import dev.nightshift.chat.ChatRequest;
 import dev.nightshift.chat.ServedChat;
 import dev.nightshift.failure.ServingException;
 import io.smallrye.common.annotation.Blocking;
-import io.vertx.core.http.HttpServerRequest;
+import io.vertx.ext.web.RoutingContext;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.ws.rs.Consumes;
 import jakarta.ws.rs.GET;
@@ -68,8 +68,8 @@ public class TokenizeResource {
     @APIResponse(
             responseCode = "200",
             content = @Content(mediaType = "application/json", schema = @Schema(implementation = Tokens.class)))
-    public Response tokenize(byte[] body, @Context HttpServerRequest request) {
-        Fields fields = JsonBody.fields(request, body);
+    public Response tokenize(@Context RoutingContext call) {
+        Fields fields = JsonBody.fields(call);
         Chat chat = chat(fields);
         ChatRequest.Prompt prompt = prompt(fields);
         boolean strings = fields.bool("return_token_strs", false);
@@ -103,8 +103,8 @@ public class TokenizeResource {
     @APIResponse(
             responseCode = "200",
             content = @Content(mediaType = "application/json", schema = @Schema(implementation = Prompt.class)))
-    public Response detokenize(byte[] body, @Context HttpServerRequest request) {
-        Fields fields = JsonBody.fields(request, body);
+    public Response detokenize(@Context RoutingContext call) {
+        Fields fields = JsonBody.fields(call);
         Chat chat = chat(fields);
         SamplingFields shared = new SamplingFields(fields, limits, ModelFacts.of(chat.model()));
         List<Integer> ids = fields.list("tokens", shared::tokenId).orElseThrow(() -> fields.missing("tokens"));
