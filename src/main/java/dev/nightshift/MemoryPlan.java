@@ -3,8 +3,10 @@ package dev.nightshift;
 import dev.nightshift.engine.EngineLimits;
 import dev.nightshift.failure.ErrorCode;
 import dev.nightshift.failure.ServingException;
+import dev.nightshift.model.AdapterModules;
 import dev.nightshift.model.KvCache;
 import dev.nightshift.model.Llama;
+import dev.nightshift.model.LoraTargets;
 import dev.nightshift.model.ModelConfig;
 import dev.nightshift.tensor.KvLayout;
 import dev.nightshift.tensor.MemoryPart;
@@ -14,6 +16,10 @@ import dev.nightshift.tensor.TensorOps;
 final class MemoryPlan {
     /** Share of the budget left for what is planned after the cache: batches and the sampler's state. */
     private static final double RESERVE = 0.05;
+
+    private static final int ADAPTER_RANK = 64;
+    /** Most of the budget that adapters take unless a setting says so. */
+    private static final double ADAPTER_SHARE = 0.15;
 
     private MemoryPlan() {}
 
@@ -30,6 +36,16 @@ final class MemoryPlan {
                             .formatted(budgetBytes, left, 2 * layout.blockBytes()));
         }
         return KvCache.allocate(ops, config, blockTokens, (int) blocks);
+    }
+
+    /** Of all adapter slots: rank 64 in 16 bits on every linear for each, and one whole head, as far as the budget allows. */
+    static long adapterBytes(ModelConfig config, int slots, long budgetBytes) {
+        long factors = 0;
+        for (int target = 0; target < LoraTargets.embedding(config.layers()); target++) {
+            factors += AdapterModules.inputs(config, target) + AdapterModules.outputs(config, target);
+        }
+        long wanted = slots * (factors * ADAPTER_RANK * 2 + (1 << 20)) + 4L * config.vocabSize() * config.hiddenSize();
+        return Math.min(wanted, (long) (budgetBytes * ADAPTER_SHARE));
     }
 
     /** Every running sequence at full length; more could only serve the prefix cache, which lives on what is idle. */

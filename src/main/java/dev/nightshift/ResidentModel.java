@@ -1,5 +1,6 @@
 package dev.nightshift;
 
+import dev.nightshift.adapter.AdapterRegistry;
 import dev.nightshift.chat.Chat;
 import dev.nightshift.chat.TokenSource;
 import dev.nightshift.checkpoint.Checkpoint;
@@ -11,13 +12,21 @@ import dev.nightshift.tensor.TensorOps;
  *
  * @param id the base model's name in the API
  */
-record ResidentModel(String id, Checkpoint checkpoint, TensorOps ops, EngineLoop engine, TokenSource tokens, Chat chat)
+record ResidentModel(
+        String id,
+        Checkpoint checkpoint,
+        TensorOps ops,
+        EngineLoop engine,
+        AdapterRegistry adapters,
+        TokenSource tokens,
+        Chat chat)
         implements AutoCloseable {
 
     /** Ends every sequence, then gives the memory back. */
     @Override
     public void close() {
         engine.close();
+        adapters.close();
         ops.close();
         checkpoint.close();
     }

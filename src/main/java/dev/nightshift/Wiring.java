@@ -6,7 +6,10 @@ import dev.nightshift.api.http.EdgeRoutes;
 import dev.nightshift.api.http.InFlight;
 import dev.nightshift.api.http.RequestLimits;
 import dev.nightshift.api.http.StreamTimes;
-import dev.nightshift.chat.SingleModelCatalog;
+import dev.nightshift.adapter.AdapterOptions;
+import dev.nightshift.adapter.AdapterRegistry;
+import dev.nightshift.adapter.AdapterSlots;
+import dev.nightshift.chat.AdapterCatalog;
 import dev.nightshift.chat.Chat;
 import dev.nightshift.chat.ChatModel;
 import dev.nightshift.chat.EngineTokens;
@@ -28,23 +31,35 @@ import dev.nightshift.telemetry.ServingMeters;
 import dev.nightshift.tensor.TensorOps;
 import dev.nightshift.tokenizer.Tokenizer;
 import io.micrometer.core.instrument.MeterRegistry;
+import io.quarkus.runtime.configuration.MemorySize;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.inject.Produces;
 import jakarta.inject.Singleton;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.Set;
 
 /** The object graph: settings -> backend -> checkpoint -> model -> engine -> chat -> resources. */
 @ApplicationScoped
 public class Wiring {
+    private static final long HOST_ADAPTERS_MIN = 64L << 20;
+    private static final int HOST_PER_DEVICE = 4;
+
     private final ModelSettings model;
     private final EngineSettings engine;
+    private final AdapterSettings adapters;
     private final HttpSettings http;
     private final ServingMeters meters;
 
-    Wiring(ModelSettings model, EngineSettings engine, HttpSettings http, ServingMeters meters) {
+    Wiring(
+            ModelSettings model,
+            EngineSettings engine,
+            AdapterSettings adapters,
+            HttpSettings http,
+            ServingMeters meters) {
         this.model = model;
         this.engine = engine;
+        this.adapters = adapters;
         this.http = http;
         this.meters = meters;
     }
@@ -136,7 +151,8 @@ public class Wiring {
         ModelWeights weights =
                 Llama.prepare(ops, checkpoint.weights(), layer -> progress.report("layers", layer, layers));
         EngineLimits limits = engineLimits(checkpoint);
-        Llama llama = new Llama(ops, weights, null, limits.batchLimits(engine.kvBlockTokens()));
+        AdapterSlots slots = adapterSlots(ops, checkpoint);
+        Llama llama = new Llama(ops, weights, slots.table(), limits.batchLimits(engine.kvBlockTokens()));
         KvCache kv = MemoryPlan.kvCache(ops, llama, limits, engine.kvBlockTokens(), Backends.budgetBytes(model));
         String digest = checkpoint.digest();
         int[] ends = checkpoint.generation().eosIds().stream()
@@ -146,8 +162,30 @@ public class Wiring {
         TokenSource tokens = new MeteredTokens(new EngineTokens(loop), meters);
         ChatModel chatModel = chatModel(checkpoint, loop, digest);
         String id = model.servedName().orElseGet(checkpoint::name);
-        Chat chat = new Chat(chatModel, new SingleModelCatalog(id), tokens, engine.readerLag());
-        return new ResidentModel(id, checkpoint, ops, loop.start(), tokens, chat);
+        AdapterRegistry registry =
+                AdapterRegistry.open(adapterOptions(id, digest, slots), checkpoint.weights(), slots, loop::wake);
+        Chat chat = new Chat(chatModel, new AdapterCatalog(id, registry), tokens, engine.readerLag());
+        return new ResidentModel(id, checkpoint, ops, loop.start(), registry, tokens, chat);
+    }
+
+    private AdapterSlots adapterSlots(TensorOps ops, Checkpoint checkpoint) {
+        long bytes = adapters.adapterMemory()
+                .map(MemorySize::asLongValue)
+                .orElseGet(() -> MemoryPlan.adapterBytes(
+                        checkpoint.config(), adapters.adapterSlots(), Backends.budgetBytes(model)));
+        return AdapterSlots.allocate(ops, checkpoint.config(), adapters.adapterSlots(), bytes);
+    }
+
+    private AdapterOptions adapterOptions(String base, String digest, AdapterSlots slots) {
+        return new AdapterOptions(
+                Path.of(adapters.adapters()),
+                base,
+                digest,
+                adapters.adapterHostMemory()
+                        .map(MemorySize::asLongValue)
+                        .orElse(Math.max(HOST_ADAPTERS_MIN, HOST_PER_DEVICE * slots.arenaBytes())),
+                adapters.adapterPinned().orElse(Set.of()),
+                adapters.adapterScan());
     }
 
     private LoadOptions loadOptions() {

@@ -96,18 +96,20 @@ public final class Chat {
         int[] ids = encode(request.prompt());
         int maxNewTokens = room(ids.length, request);
         List<SequenceRequest> sequences = new ArrayList<>(request.n());
+        // Once for all choices, which so have the same version whatever is published meanwhile.
+        AdapterBinding adapter = catalog.acquire(request.model());
+        AdapterBinding ofEach = adapter.shared(request.n());
         boolean taken = false;
         try {
             for (int choice = 0; choice < request.n(); choice++) {
-                AdapterBinding adapter = catalog.acquire(request.model());
-                sequences.add(sequence(request, choice, ids, maxNewTokens, adapter, ready));
+                sequences.add(sequence(request, choice, ids, maxNewTokens, ofEach, ready));
             }
             List<? extends TokenSource.Tokens> tokens = engine.submit(sequences);
             taken = true;
             return new ChatStream(request, ids, model.tokenizer(), tokens);
         } finally {
             if (!taken) {
-                sequences.forEach(each -> each.adapter().release().run());
+                adapter.release().run();
             }
         }
     }

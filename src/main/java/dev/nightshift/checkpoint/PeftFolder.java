@@ -37,12 +37,16 @@ public final class PeftFolder {
     private static final String A = ".lora_A.weight";
     private static final String B = ".lora_B.weight";
     private static final String MAGNITUDE = ".lora_magnitude_vector";
-    private static final long CONFIG_BYTES_MAX = 1 << 20;
+    static final long CONFIG_BYTES_MAX = 1 << 20;
 
     private PeftFolder() {}
 
     /** Reads the configuration alone. */
     public static PeftConfig config(Path folder) {
+        return PeftConfig.parse(configBytes(folder));
+    }
+
+    static byte[] configBytes(Path folder) {
         Path file = folder.resolve(CONFIG);
         try {
             if (Files.size(file) > CONFIG_BYTES_MAX) {
@@ -50,20 +54,29 @@ public final class PeftFolder {
                         ErrorCode.INVALID_REQUEST,
                         "%s has %d bytes, at most %d".formatted(CONFIG, Files.size(file), CONFIG_BYTES_MAX));
             }
-            return PeftConfig.parse(Files.readAllBytes(file));
+            return Files.readAllBytes(file);
         } catch (IOException e) {
-            throw new ServingException(ErrorCode.INVALID_REQUEST, "%s can't be read".formatted(file.getFileName()), e);
+            throw new ServingException(ErrorCode.INVALID_REQUEST, "%s %s".formatted(CONFIG, Files.exists(file) ? "can't be read" : "is missing"), e);
         }
     }
 
     /** Reads and checks an adapter; its tensors are views of the mapped file and live as long as {@code arena}. */
     public static LoraWeights read(Path folder, ModelConfig base, Arena arena) {
         PeftConfig config = config(folder);
+        refusePickle(folder);
+        return weights(config, base, SafetensorsFile.map(folder.resolve(WEIGHTS), arena));
+    }
+
+    /** Refuses a folder that holds its tensors in a form that runs code when it is read. */
+    static void refusePickle(Path folder) {
         if (!Files.exists(folder.resolve(WEIGHTS)) && Files.exists(folder.resolve("adapter_model.bin"))) {
             throw new ServingException(
                     ErrorCode.INVALID_REQUEST, "adapter_model.bin is pickled; save the adapter as " + WEIGHTS);
         }
-        return new Reading(config, base, SafetensorsFile.map(folder.resolve(WEIGHTS), arena)).weights();
+    }
+
+    static LoraWeights weights(PeftConfig config, ModelConfig base, SafetensorsFile file) {
+        return new Reading(config, base, file).weights();
     }
 
     /** One adapter while it is read. */

@@ -37,7 +37,7 @@ final class PrefixKeys {
     /** Key of the empty prefix. */
     synchronized BlockKey root(AdapterBinding adapter, String salt) {
         frame(MODEL, modelDigest);
-        if (adapter.slot() < 0) {
+        if (adapter.isBase()) {
             frame(BASE, new byte[0]);
         } else {
             frame(ADAPTER, adapter.digest().getBytes(StandardCharsets.UTF_8));

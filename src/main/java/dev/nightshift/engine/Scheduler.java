@@ -10,8 +10,9 @@ import java.util.List;
 
 /**
  * Decides what each step computes: first a row for every sequence that decodes, then chunks of prompts in order of admission.
- * Sequences are admitted first come, first served, with blocks for all their tokens; where a decoding one finds no block, the
- * newest is preempted, goes to the front of the queue and is computed again later. The oldest one that can run always gets
+ * Sequences are admitted first come, first served, with blocks for all their tokens, but those whose adapter has no device slot
+ * yet are passed over until it has, which the adapter's side sees to in order; where a decoding one finds no block, the newest is
+ * preempted, goes to the front of the queue and is computed again later. The oldest one that can run always gets
  * on, so there is no livelock. Engine thread only.
  */
 final class Scheduler {
@@ -120,16 +121,32 @@ final class Scheduler {
     }
 
     private void admit() {
-        while (running.size() < limits.maxRunning() && !waiting.isEmpty()) {
-            Sequence sequence = waiting.peekFirst();
+        if (waiting.isEmpty()) {
+            return;
+        }
+        for (Iterator<Sequence> i = waiting.iterator(); i.hasNext() && running.size() < limits.maxRunning(); ) {
+            Sequence sequence = i.next();
             if (sequence.target() == 0) {
-                waiting.removeFirst();
+                i.remove();
                 endPromptOnly(sequence);
-            } else if (!admit(sequence)) {
-                return;
-            } else {
-                waiting.removeFirst();
+                continue;
+            }
+            ServingException refusal = null;
+            try {
+                if (!sequence.placed()) {
+                    continue; // the others don't wait for its adapter
+                }
+            } catch (ServingException e) {
+                refusal = e;
+            }
+            if (refusal != null) {
+                i.remove();
+                end(sequence, new TokenEvent.Failed(refusal));
+            } else if (admit(sequence)) {
+                i.remove();
                 running.add(sequence);
+            } else {
+                return;
             }
         }
     }

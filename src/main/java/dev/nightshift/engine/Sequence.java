@@ -1,5 +1,6 @@
 package dev.nightshift.engine;
 
+import dev.nightshift.adapter.AdapterLease;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -41,6 +42,9 @@ public final class Sequence {
     /** Row of the penalty history while running, or -1. */
     int historySlot = -1;
 
+    /** Device slot of its adapter, -1 = base model, {@link AdapterLease#WAITING} before it has one. */
+    private int adapterSlot;
+
     int cachedPromptTokens = -1;
     /** Since when the reader's queue is full; 0 = it has room. */
     long fullSinceNanos;
@@ -62,6 +66,7 @@ public final class Sequence {
         this.rootKey = rootKey;
         this.sharesPrefix = sharesPrefix;
         this.wakeEngine = wakeEngine;
+        this.adapterSlot = request.adapter().isBase() ? -1 : AdapterLease.WAITING;
         this.events = new EventQueue(request.eventsMax());
         this.length = request.promptIds().length;
         this.tokens = Arrays.copyOf(request.promptIds(), length + Math.min(request.maxNewTokens(), TOKENS_AHEAD));
@@ -114,6 +119,18 @@ public final class Sequence {
 
     boolean cancelRequested() {
         return cancelRequested;
+    }
+
+    /** Whether its adapter, if it has one, lies on the device; asks for it if not. */
+    boolean placed() {
+        if (adapterSlot == AdapterLease.WAITING) {
+            adapterSlot = request.adapter().slot();
+        }
+        return adapterSlot != AdapterLease.WAITING;
+    }
+
+    int adapterSlot() {
+        return adapterSlot;
     }
 
     int length() {

@@ -87,7 +87,7 @@ final class Step {
         int score = 0;
         for (int i = 0; i < size; i++) {
             Sequence sequence = sequences[i];
-            int adapter = sequence.request.adapter().slot();
+            int adapter = sequence.adapterSlot();
             tokens.blocks(i, sequence.blocks, sequence.blockCount);
             for (int p = starts[i]; p < starts[i] + counts[i]; p++) {
                 int slot = sequence.blocks[p / blockTokens] * blockTokens + p % blockTokens;

@@ -158,8 +158,9 @@ final class ChatTest {
     }
 
     @Test
-    void everyLeaseIsReleasedOnceWhetherTheEngineTakesTheChoicesOrRefusesThem() {
+    void theChoicesShareOneLeaseThatIsReleasedOnceWhetherTheEngineTakesThemOrRefusesThem() {
         AtomicInteger leases = new AtomicInteger();
+        AtomicInteger acquired = new AtomicInteger();
         AtomicInteger failAt = new AtomicInteger(-1);
         ModelCatalog counting = new ModelCatalog() {
             @Override
@@ -172,6 +173,7 @@ final class ChatTest {
                 if (leases.get() == failAt.get()) {
                     throw new ServingException(ErrorCode.UNAVAILABLE, "no slot");
                 }
+                acquired.incrementAndGet();
                 leases.incrementAndGet();
                 return new AdapterBinding(1, "digest", leases::decrementAndGet);
             }
@@ -180,8 +182,9 @@ final class ChatTest {
         ChatRequest three =
                 Fixture.request(new ChatRequest.Text("hi", true), Fixture.sampling(-1, 0, List.of()), 3, List.of());
         Fixture.drain(leasing.complete(three, () -> {}));
+        assertThat(acquired).hasValue(1);
         assertThat(leases).hasValue(0);
-        failAt.set(2);
+        failAt.set(0);
         assertThatThrownBy(() -> leasing.complete(three, () -> {})).hasMessage("no slot");
         assertThat(leases).hasValue(0);
         failAt.set(-1);

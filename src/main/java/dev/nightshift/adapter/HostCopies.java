@@ -1,0 +1,262 @@
+package dev.nightshift.adapter;
+
+import dev.nightshift.checkpoint.DoraGains;
+import dev.nightshift.checkpoint.PeftAdapter;
+import dev.nightshift.failure.ErrorCode;
+import dev.nightshift.failure.ServingException;
+import dev.nightshift.model.WeightSource;
+import dev.nightshift.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Predicate;
+
+/**
+ * Adapters in host memory: read and checked once however many ask at the same time, kept until the budget is needed for others,
+ * the longest unused going first. Copies that are pinned, wanted by the engine or in its hands stay. Thread-safe.
+ */
+final class HostCopies implements AutoCloseable {
+    private static final System.Logger LOG = System.getLogger(HostCopies.class.getName());
+    private static final int READERS = 2;
+    private static final int CLOSE_SECONDS = 10;
+
+    private final WeightSource base;
+    private final long bytesMax;
+    private final long adapterBytesMax;
+    private final Predicate<Version> pinned;
+    private final Runnable onArrival;
+    private final ExecutorService readers;
+
+    /** In order of use. */
+    private final LinkedHashMap<Version, HostCopy> copies = new LinkedHashMap<>(16, 0.75f, true);
+
+    private final Map<Version, CompletableFuture<Void>> reading = new HashMap<>();
+    private final Set<Version> wanted = new HashSet<>();
+    private final Set<Version> held = new HashSet<>();
+    private long bytes;
+    private boolean closed;
+
+    /**
+     * @param bytesMax host memory of all copies; a single larger one is kept nevertheless, alone
+     * @param adapterBytesMax device memory that one adapter may take
+     * @param onArrival told when a copy has come or has failed
+     */
+    HostCopies(
+            WeightSource base, long bytesMax, long adapterBytesMax, Predicate<Version> pinned, Runnable onArrival) {
+        this.base = base;
+        this.bytesMax = bytesMax;
+        this.adapterBytesMax = adapterBytesMax;
+        this.pinned = pinned;
+        this.onArrival = onArrival;
+        this.readers = Executors.newFixedThreadPool(
+                READERS,
+                Thread.ofPlatform().name("nightshift-adapter-", 0).daemon().factory());
+    }
+
+    /** Ends when the copy is there, or with the reason why it can't be; all who ask meanwhile share one reading. */
+    CompletableFuture<Void> request(Version version) {
+        CompletableFuture<Void> arrival;
+        synchronized (this) {
+            if (closed) {
+                return CompletableFuture.failedFuture(
+                        new ServingException(ErrorCode.UNAVAILABLE, "the server is shutting down"));
+            }
+            if (copies.get(version) != null) {
+                return CompletableFuture.completedFuture(null);
+            }
+            arrival = reading.get(version);
+            if (arrival != null) {
+                return arrival;
+            }
+            arrival = new CompletableFuture<>();
+            reading.put(version, arrival);
+            version.loading();
+        }
+        CompletableFuture<Void> mine = arrival;
+        readers.execute(() -> read(version, mine));
+        return arrival;
+    }
+
+    private void read(Version version, CompletableFuture<Void> arrival) {
+        ServingException failure = null;
+        try {
+            HostCopy copy = read(version);
+            synchronized (this) {
+                reading.remove(version);
+                add(version, copy);
+            }
+        } catch (ServingException e) {
+            failure = e;
+        } catch (RuntimeException | Error e) {
+            LOG.log(System.Logger.Level.ERROR, "adapter " + version.id() + " could not be read", e);
+            failure = new ServingException(ErrorCode.INTERNAL, "adapter %s: %s".formatted(version.id(), e), e);
+        }
+        if (failure == null) {
+            arrival.complete(null);
+        } else {
+            version.failed(failure);
+            synchronized (this) {
+                reading.remove(version);
+                wanted.remove(version);
+            }
+            LOG.log(System.Logger.Level.WARNING, "{0} can''t be served: {1}", version.id(), failure.getMessage());
+            arrival.completeExceptionally(failure);
+        }
+        onArrival.run();
+    }
+
+    private HostCopy read(Version version) {
+        boolean first = version.digest().isEmpty();
+        Checked checked = check(version.folder(), version.id());
+        try {
+            if (!first && !checked.digest().equals(version.digest())) {
+                throw new ServingException(
+                        ErrorCode.INVALID_REQUEST,
+                        "adapter %s: its files have the digest %s, but it was published with %s"
+                                .formatted(version.id(), checked.digest(), version.digest()));
+            }
+            if (version.foreign && first) {
+                LOG.log(
+                        System.Logger.Level.WARNING,
+                        "{0} has no nightshift.json: it fits the base model''s shapes, where it comes from is unknown",
+                        version.id());
+            }
+            HostCopy copy = checked.copy();
+            version.ready(checked.digest(), copy.weights().rankMax(), HostCopy.deviceBytes(copy.weights()));
+            return copy;
+        } catch (ServingException e) {
+            checked.copy().arena().close();
+            throw e;
+        }
+    }
+
+    /** An adapter that fits the base model, with its digest. */
+    record Checked(HostCopy copy, String digest) {}
+
+    /** Reads a folder and checks all of it; every refusal names the adapter. */
+    Checked check(Path folder, String id) {
+        Arena arena = Arena.ofShared();
+        try {
+            PeftAdapter adapter = PeftAdapter.read(folder, base.config(), arena, adapterBytesMax);
+            long deviceBytes = HostCopy.deviceBytes(adapter.weights());
+            if (deviceBytes > adapterBytesMax) {
+                throw new ServingException(
+                        ErrorCode.INVALID_REQUEST,
+                        "adapter: it takes %,d bytes on the device, nightshift.adapter-memory has %,d"
+                                .formatted(deviceBytes, adapterBytesMax));
+            }
+            Map<Integer, Tensor> gains = DoraGains.of(adapter.weights(), base, arena);
+            long hostBytes = adapter.weights().bytes()
+                    + gains.values().stream().mapToLong(Tensor::bytes).sum();
+            return new Checked(new HostCopy(adapter.weights(), gains, arena, hostBytes), adapter.digest());
+        } catch (ServingException e) {
+            arena.close();
+            String message = e.getMessage().replaceFirst("^adapter: ", "");
+            throw new ServingException(e.code(), "adapter %s: %s".formatted(id, message), e);
+        } catch (RuntimeException | Error e) {
+            arena.close();
+            throw e;
+        }
+    }
+
+    /** Takes in what {@link #check} has read for a version that is ready. */
+    synchronized void add(Version version, HostCopy copy) {
+        if (closed || version.freed()) {
+            copy.arena().close();
+            return;
+        }
+        HostCopy before = copies.put(version, copy);
+        if (before != null) {
+            throw new IllegalStateException(version.id() + " was read twice");
+        }
+        bytes += copy.hostBytes();
+        makeRoom(version);
+    }
+
+    private void makeRoom(Version newest) {
+        for (Iterator<Map.Entry<Version, HostCopy>> i = copies.entrySet().iterator(); bytes > bytesMax && i.hasNext(); ) {
+            Map.Entry<Version, HostCopy> entry = i.next();
+            Version version = entry.getKey();
+            if (version != newest && !wanted.contains(version) && !held.contains(version) && !pinned.test(version)) {
+                i.remove();
+                bytes -= entry.getValue().hostBytes();
+                entry.getValue().arena().close();
+            }
+        }
+    }
+
+    /** The copy, which stays until {@link #release}, or null; then it is on its way and stays when it comes. Engine thread. */
+    HostCopy hold(Version version, int wantedMax) {
+        synchronized (this) {
+            HostCopy copy = copies.get(version);
+            if (copy != null) {
+                held.add(version);
+                return copy;
+            }
+            if (!wanted.contains(version) && wanted.size() >= wantedMax) {
+                return null;
+            }
+            wanted.add(version);
+        }
+        request(version);
+        return null;
+    }
+
+    /** The engine has done with a copy. */
+    synchronized void release(Version version) {
+        held.remove(version);
+        makeRoom(null);
+    }
+
+    /** Nobody waits for the version's copy any more. */
+    synchronized void unwant(Version version) {
+        wanted.remove(version);
+    }
+
+    /** Forgets a version that nobody holds. */
+    synchronized void drop(Version version) {
+        wanted.remove(version);
+        HostCopy copy = held.contains(version) ? null : copies.remove(version);
+        if (copy != null) {
+            bytes -= copy.hostBytes();
+            copy.arena().close();
+        }
+    }
+
+    synchronized boolean has(Version version) {
+        return copies.containsKey(version);
+    }
+
+    synchronized long bytes() {
+        return bytes;
+    }
+
+    @Override
+    public void close() {
+        synchronized (this) {
+            closed = true;
+        }
+        readers.shutdown();
+        try {
+            if (!readers.awaitTermination(CLOSE_SECONDS, TimeUnit.SECONDS)) {
+                LOG.log(System.Logger.Level.WARNING, "an adapter is still being read after {0} s", CLOSE_SECONDS);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        synchronized (this) {
+            copies.values().forEach(copy -> copy.arena().close());
+            copies.clear();
+            bytes = 0;
+        }
+    }
+}
