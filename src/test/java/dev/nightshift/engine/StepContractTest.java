@@ -106,7 +106,7 @@ class StepContractTest {
     /** Slow, as every kernel must be compiled first: interpreted, each vector is an object. */
     @Test
     @Tag("slow")
-    void aStepOnTheCpuMakesLittleGarbage() {
+    void aStepOnTheCpuMakesNoGarbageEither() {
         EngineLimits limits = Limits.small().context(1000).build();
         try (OpenModel model = OpenModel.open(
                 "cpu",
@@ -114,9 +114,9 @@ class StepContractTest {
                 limits.batchLimits(OpenModel.BLOCK_TOKENS),
                 512)) {
             EngineModel engine = new EngineModel(model.llama(), model.kv(), "digest", new int[0]);
-            double bytes = bytesPerToken(model.ops(), engine, limits, 4, 200, 30);
+            double bytes = bytesPerToken(model.ops(), engine, limits, 4, 200, 20);
             System.err.printf("engine thread on the CPU backend: %.0f bytes per token%n", bytes);
-            assertThat(bytes).isLessThan(64 * 1024);
+            assertThat(bytes).isLessThan(256);
         }
     }
 

@@ -28,13 +28,13 @@ final class RowVectors implements RowLanes {
     public float dot(DType dtype, long x, long w, int count, float[] partials) {
         int whole = count / PARTIALS * PARTIALS;
         for (int lane = 0; lane < PARTIALS; lane += LANES) {
-            FloatVector sum = switch (dtype) {
-                case F32 -> dotF32(x + 4L * lane, w + 4L * lane, whole);
-                case BF16 -> dotBf16(x + 4L * lane, w + 2L * lane, whole);
-                case F16 -> dotF16(x + 4L * lane, w + 2L * lane, whole);
+            // Each loop stores its own sum: a vector that comes out of a switch is put on the heap.
+            switch (dtype) {
+                case F32 -> dotF32(x + 4L * lane, w + 4L * lane, whole, partials, lane);
+                case BF16 -> dotBf16(x + 4L * lane, w + 2L * lane, whole, partials, lane);
+                case F16 -> dotF16(x + 4L * lane, w + 2L * lane, whole, partials, lane);
                 case I64, I32, U8 -> throw new IllegalStateException("no float type: " + dtype);
-            };
-            sum.intoArray(partials, lane);
+            }
         }
         for (int i = whole; i < count; i++) {
             partials[i - whole] = Math.fma(Raw.f32(x + 4L * i), Raw.element(dtype, w, i), partials[i - whole]);
@@ -42,16 +42,16 @@ final class RowVectors implements RowLanes {
         return total(partials);
     }
 
-    private static FloatVector dotF32(long x, long w, int whole) {
+    private static void dotF32(long x, long w, int whole, float[] partials, int lane) {
         FloatVector sum = FloatVector.zero(F);
         for (int i = 0; i < whole; i += PARTIALS) {
             sum = FloatVector.fromMemorySegment(F, ALL, x + 4L * i, LE)
                     .fma(FloatVector.fromMemorySegment(F, ALL, w + 4L * i, LE), sum);
         }
-        return sum;
+        sum.intoArray(partials, lane);
     }
 
-    private static FloatVector dotBf16(long x, long w, int whole) {
+    private static void dotBf16(long x, long w, int whole, float[] partials, int lane) {
         FloatVector sum = FloatVector.zero(F);
         for (int i = 0; i < whole; i += PARTIALS) {
             IntVector v = (IntVector)
@@ -59,17 +59,17 @@ final class RowVectors implements RowLanes {
             sum = FloatVector.fromMemorySegment(F, ALL, x + 4L * i, LE)
                     .fma(v.lanewise(LSHL, 16).reinterpretAsFloats(), sum);
         }
-        return sum;
+        sum.intoArray(partials, lane);
     }
 
-    private static FloatVector dotF16(long x, long w, int whole) {
+    private static void dotF16(long x, long w, int whole, float[] partials, int lane) {
         FloatVector sum = FloatVector.zero(F);
         for (int i = 0; i < whole; i += PARTIALS) {
             IntVector v = (IntVector)
                     ShortVector.fromMemorySegment(HALVES, ALL, w + 2L * i, LE).convertShape(ZERO_EXTEND_S2I, I, 0);
             sum = FloatVector.fromMemorySegment(F, ALL, x + 4L * i, LE).fma(half(v), sum);
         }
-        return sum;
+        sum.intoArray(partials, lane);
     }
 
     /** As {@code DenseVectors.half}, and with the exponent of infinity and NaN carried over. */
