@@ -8,7 +8,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** Logits of the five golden families on every backend. */
-class GoldenLogitsTest {
+public class GoldenLogitsTest {
     /** Norm of the difference over the norm: what float32 in another order of summation costs stays far below. */
     private static final double RELATIVE = 1e-4;
 
@@ -44,7 +44,7 @@ class GoldenLogitsTest {
         }
     }
 
-    static double relativeError(float[] ours, float[] golden) {
+    public static double relativeError(float[] ours, float[] golden) {
         assertThat(ours).hasSameSizeAs(golden);
         double difference = 0;
         double norm = 0;

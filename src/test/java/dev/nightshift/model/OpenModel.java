@@ -15,6 +15,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.function.BiFunction;
 
 /** A model from disk on a backend, for tests. */
 public final class OpenModel implements AutoCloseable {
@@ -67,6 +68,19 @@ public final class OpenModel implements AutoCloseable {
         return new OpenModel(ops, checkpoint, null, limits, blocks, roundRope);
     }
 
+    /** As {@link #openFamily}, with adapter slots that the caller makes. */
+    public static OpenModel openFamily(
+            String backend,
+            Path folder,
+            BatchLimits limits,
+            int blocks,
+            BiFunction<TensorOps, ModelConfig, LoraTable> slots) {
+        TensorOps ops = backend(backend);
+        ModelSource source = new ModelSource.Folder(folder);
+        Checkpoint checkpoint = Checkpoint.open(source, LoadOptions.defaults(), LoadProgress.SILENT);
+        return new OpenModel(ops, checkpoint, slots.apply(ops, checkpoint.config()), limits, blocks, true);
+    }
+
     public static TensorOps backend(String name) {
         return switch (name) {
             case "nd4j" -> Nd4jBackend.open(BUDGET_BYTES);
@@ -93,16 +107,27 @@ public final class OpenModel implements AutoCloseable {
 
     /** Logits [ids.length, vocab] of a text that starts at position 0 and uses the cache's first blocks. */
     public float[] logits(int[] ids) {
-        TokenBatch batch = llama.batch(ids.length, 1, ids.length);
+        return logits(ids, -1);
+    }
+
+    /** Logits [texts * ids.length, vocab] of the same text once for each of these adapter slots, all in one step. */
+    public float[] logits(int[] ids, int... adapters) {
+        int rows = ids.length * adapters.length;
+        TokenBatch batch = llama.batch(rows, adapters.length, rows);
         batch.clear();
-        int[] blocks = new int[Math.ceilDiv(ids.length, BLOCK_TOKENS)];
-        Arrays.setAll(blocks, i -> i);
-        batch.blocks(0, blocks, blocks.length);
-        for (int i = 0; i < ids.length; i++) {
-            batch.row(i, ids[i], i, 0, i, -1, ids.length);
-            batch.logitRow(i, i, -1);
+        int count = Math.ceilDiv(ids.length, BLOCK_TOKENS);
+        for (int text = 0; text < adapters.length; text++) {
+            int[] blocks = new int[count];
+            int first = text * count;
+            Arrays.setAll(blocks, i -> first + i);
+            batch.blocks(text, blocks, count);
+            for (int i = 0; i < ids.length; i++) {
+                int row = text * ids.length + i;
+                batch.row(row, ids[i], i, text, first * BLOCK_TOKENS + i, adapters[text], ids.length);
+                batch.logitRow(row, row, adapters[text]);
+            }
         }
-        Tensor logits = llama.forward(batch, kv).rows(0, ids.length);
+        Tensor logits = llama.forward(batch, kv).rows(0, rows);
         Tensor host = new Tensor(Arena.ofAuto().allocate(logits.bytes(), 64), DType.F32, logits.shape());
         ops.readback(host, logits);
         return host.data().toArray(ValueLayout.JAVA_FLOAT);

@@ -1,0 +1,171 @@
+package dev.nightshift.adapter;
+
+import dev.nightshift.chat.AdapterCatalog;
+import dev.nightshift.checkpoint.GoldenTensors;
+import dev.nightshift.engine.AdapterBinding;
+import dev.nightshift.engine.EngineLimits;
+import dev.nightshift.engine.EngineLoop;
+import dev.nightshift.engine.EngineModel;
+import dev.nightshift.engine.IdleWork;
+import dev.nightshift.engine.SamplingParameters;
+import dev.nightshift.engine.Sequence;
+import dev.nightshift.engine.SequenceRequest;
+import dev.nightshift.engine.TokenEvent;
+import dev.nightshift.model.OpenModel;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Stream;
+
+/** The small golden Llama with adapter slots, a registry over a folder, and an engine when it is asked for. */
+final class AdapterScene implements AutoCloseable {
+    static final String BASE = "base";
+    static final String BASE_DIGEST = "b".repeat(64);
+    static final List<String> GOLDEN = List.of(
+            "attention_only", "dora", "head_saved", "patterns", "plain", "r64", "rslora", "some_layers");
+
+    private static final int BLOCKS = 128;
+    private static final Duration PATIENCE = Duration.ofSeconds(60);
+
+    final OpenModel model;
+    final AdapterSlots slots;
+    final AdapterRegistry registry;
+    private EngineLoop engine;
+
+    private AdapterScene(OpenModel model, AdapterSlots slots, AdapterOptions options) {
+        this.model = model;
+        this.slots = slots;
+        this.registry = AdapterRegistry.open(options, model.checkpoint().weights(), slots, this::wake);
+    }
+
+    private void wake() {
+        EngineLoop loop = engine;
+        if (loop != null) {
+            loop.wake();
+        }
+    }
+
+    static AdapterScene open(Path root, int slots, long arenaBytes, long hostBytes) {
+        return open(root, slots, arenaBytes, hostBytes, Set.of());
+    }
+
+    static AdapterScene open(Path root, int slots, long arenaBytes, long hostBytes, Set<String> pinned) {
+        AdapterSlots[] made = new AdapterSlots[1];
+        Path folder = GoldenTensors.shared("golden", "models", "llama").resolve("bnb-4bit");
+        OpenModel model = OpenModel.openFamily(
+                "cpu", folder, limits().batchLimits(OpenModel.BLOCK_TOKENS), BLOCKS, (ops, config) -> {
+                    made[0] = AdapterSlots.allocate(ops, config, slots, arenaBytes);
+                    return made[0].table();
+                });
+        return new AdapterScene(
+                model,
+                made[0],
+                new AdapterOptions(root, BASE, BASE_DIGEST, hostBytes, pinned, Duration.ofMillis(300)));
+    }
+
+    static EngineLimits limits() {
+        return new EngineLimits(
+                16, 512, 256, 1024, 64, 1024, 4, 8, 4, 256, Duration.ofSeconds(30), true, Duration.ofMillis(1), Duration.ZERO);
+    }
+
+    EngineLoop engine() {
+        if (engine == null) {
+            EngineModel served = new EngineModel(model.llama(), model.kv(), "model", new int[0]);
+            engine = new EngineLoop(model.ops(), served, limits(), IdleWork.NONE, () -> {}).start();
+        }
+        return engine;
+    }
+
+    AdapterBinding binding(String name) {
+        return new AdapterCatalog(BASE, registry).acquire(name);
+    }
+
+    static int[] prompt(int seed, int length) {
+        int[] ids = new int[length];
+        Arrays.setAll(ids, i -> 3 + (seed * 7919 + i * 104729 + i * i * 31) % 500);
+        return ids;
+    }
+
+    Sequence start(String name, int[] prompt, int tokens) {
+        return start(binding(name), prompt, tokens);
+    }
+
+    Sequence start(AdapterBinding binding, int[] prompt, int tokens) {
+        return engine().submit(request(binding, prompt, tokens));
+    }
+
+    static SequenceRequest request(AdapterBinding binding, int[] prompt, int tokens) {
+        SamplingParameters greedy =
+                new SamplingParameters(0, 0, 1, 0, 1, 0, 0, 0, Map.of(), List.of(), 0, true, -1);
+        return new SequenceRequest(prompt, greedy, tokens, binding, "", -1, 256, Optional.empty(), () -> {});
+    }
+
+    List<Integer> text(String name, int[] prompt, int tokens) {
+        return read(start(name, prompt, tokens));
+    }
+
+    /** All tokens; throws the failure of a sequence that failed. */
+    static List<Integer> read(Sequence sequence) {
+        List<Integer> ids = new ArrayList<>();
+        while (true) {
+            TokenEvent event;
+            try {
+                event = sequence.take(PATIENCE);
+            } catch (InterruptedException e) {
+                throw new IllegalStateException(e);
+            }
+            switch (event) {
+                case null -> throw new AssertionError("nothing came for " + PATIENCE + " after " + ids);
+                case TokenEvent.Token token -> ids.add(token.scored().id());
+                case TokenEvent.PromptScores scores -> {}
+                case TokenEvent.Finished finished -> {
+                    return ids;
+                }
+                case TokenEvent.Failed failed -> throw failed.failure();
+            }
+        }
+    }
+
+    static Path golden(String adapter) {
+        return GoldenTensors.shared("golden", "adapters", adapter);
+    }
+
+    /** Copies PEFT's two files. */
+    static Path copy(Path from, Path to) {
+        try {
+            Files.createDirectories(to);
+            for (String file : List.of("adapter_config.json", "adapter_model.safetensors")) {
+                Files.write(to.resolve(file), Files.readAllBytes(from.resolve(file)));
+            }
+            return to;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    static void copyGolden(Path root, String... names) {
+        Stream.of(names).forEach(name -> copy(golden(name), root.resolve(name)));
+    }
+
+    /** A golden adapter in a staged folder. */
+    Path staged(String golden) {
+        return copy(golden(golden), registry.stage());
+    }
+
+    @Override
+    public void close() {
+        if (engine != null) {
+            engine.close();
+        }
+        registry.close();
+        model.close();
+    }
+}
