@@ -76,6 +76,10 @@ public record PeftConfig(
                 throw bad(key, value, "this is not supported");
             }
         });
+        JsonNode pattern = json.path("layers_pattern");
+        if (pattern.isTextual() && !pattern.asText().equals("layers")) {
+            throw bad("layers_pattern", pattern, "the base model's layers stand in 'layers'");
+        }
         JsonNode init = json.path("init_lora_weights");
         if (init.isTextual() && CHANGES_BASE.stream().anyMatch(init.asText().toLowerCase()::startsWith)) {
             throw bad("init_lora_weights", init, "it needs a changed base model");
@@ -141,6 +145,9 @@ public record PeftConfig(
     private static Set<Integer> layers(JsonNode node) {
         if (node.isIntegralNumber()) {
             return Set.of(node.intValue());
+        }
+        if (!node.isMissingNode() && !node.isNull() && !node.isArray()) {
+            throw bad("layers_to_transform", node, "layer numbers are expected");
         }
         List<Integer> layers = new ArrayList<>();
         for (JsonNode layer : node) {

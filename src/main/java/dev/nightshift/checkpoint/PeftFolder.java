@@ -9,6 +9,7 @@ import dev.nightshift.model.AdapterModules;
 import dev.nightshift.model.LoraTargets;
 import dev.nightshift.model.LoraWeights;
 import dev.nightshift.model.ModelConfig;
+import dev.nightshift.tensor.DType;
 import dev.nightshift.tensor.Tensor;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -187,6 +188,10 @@ public final class PeftFolder {
             shape(b, AdapterModules.outputs(base, target), rank);
             finite(a.name(), a.tensor());
             finite(b.name(), b.tensor());
+            if (a.tensor().dtype() != b.tensor().dtype()) {
+                throw bad("%s has lora_A of %s and lora_B of %s"
+                        .formatted(module, a.tensor().dtype(), b.tensor().dtype()));
+            }
             if (magnitude != null) {
                 shape(magnitude, AdapterModules.outputs(base, target));
                 finite(magnitude.name(), magnitude.tensor());
@@ -214,6 +219,10 @@ public final class PeftFolder {
     /** Refuses NaN and infinity: they would poison every sequence of the adapter. */
     private static void finite(String name, Tensor tensor) {
         long count = tensor.shape().elements();
+        DType dtype = tensor.dtype();
+        if (dtype != DType.F32 && dtype != DType.F16 && dtype != DType.BF16) {
+            throw bad("tensor %s has type %s; F32, F16 and BF16 are supported".formatted(name, dtype));
+        }
         for (long i = 0; i < count; i++) {
             float value = value(tensor, i);
             if (!Float.isFinite(value)) {
