@@ -169,7 +169,7 @@ final class Attention {
         int count = Math.toIntExact(qkv.shape().axis(0));
         int group = shape.heads() / shape.kvHeads();
         int cut = cut(count, rowsAtOnce(group));
-        headsAtOnce = cut * shape.kvHeads() < 2 * workers.threads() ? 1 : group;
+        headsAtOnce = cut * shape.kvHeads() < workers.threads() ? 1 : group;
         workers.run(attend, cut * shape.heads() / headsAtOnce);
     }
 

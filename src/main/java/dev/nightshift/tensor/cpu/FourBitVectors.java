@@ -26,124 +26,109 @@ final class FourBitVectors implements FourBitLanes {
 
     @Override
     public void row(float[] x, long tile, int segments, int segment, int[] table, float[] sums, float[] total) {
-        switch (LANES) {
-            case 16 -> wholes(x, tile, segments, segment, table, sums, total, 0);
-            case 8 -> {
-                halves(x, tile, segments, segment, table, sums, total, 0);
-                halves(x, tile + 2 * VECTOR, segments, segment, table, sums, total, 2 * LANES);
-            }
-            default -> {
-                for (int i = 0; i < 4; i++) {
-                    quarters(x, tile + (long) i * VECTOR, segments, segment, table, sums, total, i * LANES);
+        for (int s = 0; s < segments; s++) {
+            int k = s * segment;
+            long codes = tile + TILE;
+            switch (LANES) {
+                case 16 -> wholes(x, k, codes, segment, table, sums, 0);
+                case 8 -> {
+                    halves(x, k, codes, segment, table, sums, 0);
+                    halves(x, k, codes + 2 * VECTOR, segment, table, sums, 2 * LANES);
+                }
+                default -> {
+                    for (int i = 0; i < 4; i++) {
+                        quarters(x, k, codes + (long) i * VECTOR, segment, table, sums, i * LANES);
+                    }
                 }
             }
+            fold(sums, tile, total);
+            tile = codes + (long) (TILE / 8) * segment;
         }
     }
 
     /** 16 lanes: a look-up is one permute, so four chains are needed to hide the latency of fma. */
-    private static void wholes(
-            float[] x, long tile, int segments, int segment, int[] table, float[] sums, float[] total, int to) {
+    private static void wholes(float[] x, int k, long codes, int segment, int[] table, float[] sums, int to) {
         IntVector t0 = part(table, 0);
-        int k = 0;
-        for (int s = 0; s < segments; s++) {
-            long codes = tile + TILE;
-            FloatVector a0 = FloatVector.zero(F);
-            FloatVector a1 = a0;
-            FloatVector a2 = a0;
-            FloatVector a3 = a0;
-            for (int end = k + segment; k < end; k += 8) {
-                IntVector v0 = IntVector.fromMemorySegment(I, ALL, codes, LE);
-                IntVector v1 = IntVector.fromMemorySegment(I, ALL, codes + VECTOR, LE);
-                IntVector v2 = IntVector.fromMemorySegment(I, ALL, codes + 2 * VECTOR, LE);
-                IntVector v3 = IntVector.fromMemorySegment(I, ALL, codes + 3 * VECTOR, LE);
-                int at = k;
-                for (int left = 0xff; left != 0; left >>= 1) {
-                    FloatVector xv = FloatVector.broadcast(F, x[at++]);
-                    a0 = v0.selectFrom(t0).reinterpretAsFloats().fma(xv, a0);
-                    a1 = v1.selectFrom(t0).reinterpretAsFloats().fma(xv, a1);
-                    a2 = v2.selectFrom(t0).reinterpretAsFloats().fma(xv, a2);
-                    a3 = v3.selectFrom(t0).reinterpretAsFloats().fma(xv, a3);
-                    v0 = v0.lanewise(LSHR, 4);
-                    v1 = v1.lanewise(LSHR, 4);
-                    v2 = v2.lanewise(LSHR, 4);
-                    v3 = v3.lanewise(LSHR, 4);
-                }
-                codes += TILE;
+        FloatVector a0 = FloatVector.zero(F);
+        FloatVector a1 = a0;
+        FloatVector a2 = a0;
+        FloatVector a3 = a0;
+        for (int end = k + segment; k < end; k += 8) {
+            IntVector v0 = IntVector.fromMemorySegment(I, ALL, codes, LE);
+            IntVector v1 = IntVector.fromMemorySegment(I, ALL, codes + VECTOR, LE);
+            IntVector v2 = IntVector.fromMemorySegment(I, ALL, codes + 2 * VECTOR, LE);
+            IntVector v3 = IntVector.fromMemorySegment(I, ALL, codes + 3 * VECTOR, LE);
+            int at = k;
+            for (int left = 0xff; left != 0; left >>= 1) {
+                FloatVector xv = FloatVector.broadcast(F, x[at++]);
+                a0 = v0.selectFrom(t0).reinterpretAsFloats().fma(xv, a0);
+                a1 = v1.selectFrom(t0).reinterpretAsFloats().fma(xv, a1);
+                a2 = v2.selectFrom(t0).reinterpretAsFloats().fma(xv, a2);
+                a3 = v3.selectFrom(t0).reinterpretAsFloats().fma(xv, a3);
+                v0 = v0.lanewise(LSHR, 4);
+                v1 = v1.lanewise(LSHR, 4);
+                v2 = v2.lanewise(LSHR, 4);
+                v3 = v3.lanewise(LSHR, 4);
             }
-            a0.intoArray(sums, 0);
-            a1.intoArray(sums, LANES);
-            a2.intoArray(sums, 2 * LANES);
-            a3.intoArray(sums, 3 * LANES);
-            fold(sums, 4, tile, total, to);
-            tile += TILE + (long) (TILE / 8) * segment;
+            codes += TILE;
         }
+        a0.intoArray(sums, to);
+        a1.intoArray(sums, to + LANES);
+        a2.intoArray(sums, to + 2 * LANES);
+        a3.intoArray(sums, to + 3 * LANES);
     }
 
     /** 8 lanes: the look-ups take longer than two chains wait. */
-    private static void halves(
-            float[] x, long tile, int segments, int segment, int[] table, float[] sums, float[] total, int to) {
+    private static void halves(float[] x, int k, long codes, int segment, int[] table, float[] sums, int to) {
         IntVector t0 = part(table, 0);
         IntVector t1 = part(table, 1);
-        int k = 0;
-        for (int s = 0; s < segments; s++) {
-            long codes = tile + TILE;
-            FloatVector a0 = FloatVector.zero(F);
-            FloatVector a1 = a0;
-            for (int end = k + segment; k < end; k += 8) {
-                IntVector v0 = IntVector.fromMemorySegment(I, ALL, codes, LE);
-                IntVector v1 = IntVector.fromMemorySegment(I, ALL, codes + VECTOR, LE);
-                int at = k;
-                for (int left = 0xff; left != 0; left >>= 1) {
-                    FloatVector xv = FloatVector.broadcast(F, x[at++]);
-                    a0 = half(v0, t0, t1).fma(xv, a0);
-                    a1 = half(v1, t0, t1).fma(xv, a1);
-                    v0 = v0.lanewise(LSHR, 4);
-                    v1 = v1.lanewise(LSHR, 4);
-                }
-                codes += TILE;
+        FloatVector a0 = FloatVector.zero(F);
+        FloatVector a1 = a0;
+        for (int end = k + segment; k < end; k += 8) {
+            IntVector v0 = IntVector.fromMemorySegment(I, ALL, codes, LE);
+            IntVector v1 = IntVector.fromMemorySegment(I, ALL, codes + VECTOR, LE);
+            int at = k;
+            for (int left = 0xff; left != 0; left >>= 1) {
+                FloatVector xv = FloatVector.broadcast(F, x[at++]);
+                a0 = half(v0, t0, t1).fma(xv, a0);
+                a1 = half(v1, t0, t1).fma(xv, a1);
+                v0 = v0.lanewise(LSHR, 4);
+                v1 = v1.lanewise(LSHR, 4);
             }
-            a0.intoArray(sums, 0);
-            a1.intoArray(sums, LANES);
-            fold(sums, 2, tile, total, to);
-            tile += TILE + (long) (TILE / 8) * segment;
+            codes += TILE;
         }
+        a0.intoArray(sums, to);
+        a1.intoArray(sums, to + LANES);
     }
 
     /** 4 lanes. */
-    private static void quarters(
-            float[] x, long tile, int segments, int segment, int[] table, float[] sums, float[] total, int to) {
+    private static void quarters(float[] x, int k, long codes, int segment, int[] table, float[] sums, int to) {
         IntVector t0 = part(table, 0);
         IntVector t1 = part(table, 1);
         IntVector t2 = part(table, 2);
         IntVector t3 = part(table, 3);
-        int k = 0;
-        for (int s = 0; s < segments; s++) {
-            long codes = tile + TILE;
-            FloatVector a0 = FloatVector.zero(F);
-            for (int end = k + segment; k < end; k += 8) {
-                IntVector v0 = IntVector.fromMemorySegment(I, ALL, codes, LE);
-                int at = k;
-                for (int left = 0xff; left != 0; left >>= 1) {
-                    FloatVector xv = FloatVector.broadcast(F, x[at++]);
-                    a0 = quarter(v0, t0, t1, t2, t3).fma(xv, a0);
-                    v0 = v0.lanewise(LSHR, 4);
-                }
-                codes += TILE;
+        FloatVector a0 = FloatVector.zero(F);
+        for (int end = k + segment; k < end; k += 8) {
+            IntVector v0 = IntVector.fromMemorySegment(I, ALL, codes, LE);
+            int at = k;
+            for (int left = 0xff; left != 0; left >>= 1) {
+                FloatVector xv = FloatVector.broadcast(F, x[at++]);
+                a0 = quarter(v0, t0, t1, t2, t3).fma(xv, a0);
+                v0 = v0.lanewise(LSHR, 4);
             }
-            a0.intoArray(sums, 0);
-            fold(sums, 1, tile, total, to);
-            tile += TILE + (long) (TILE / 8) * segment;
+            codes += TILE;
         }
+        a0.intoArray(sums, to);
     }
 
     /** {@code total += acc * scale}, one rounding. */
-    private static void fold(float[] sums, int vectors, long scale, float[] total, int to) {
-        for (int i = 0; i < vectors; i++) {
-            FloatVector.fromArray(F, sums, i * LANES)
+    private static void fold(float[] sums, long scale, float[] total) {
+        for (int i = 0; i < 4 * LANES; i += LANES) {
+            FloatVector.fromArray(F, sums, i)
                     .fma(
-                            FloatVector.fromMemorySegment(F, ALL, scale + (long) i * VECTOR, LE),
-                            FloatVector.fromArray(F, total, to + i * LANES))
-                    .intoArray(total, to + i * LANES);
+                            FloatVector.fromMemorySegment(F, ALL, scale + 4L * i, LE),
+                            FloatVector.fromArray(F, total, i))
+                    .intoArray(total, i);
         }
     }
 

@@ -16,12 +16,9 @@ final class Linear implements Workers.Job {
     static final int DENSE_SEGMENT = 64;
     /** Rows of x that share a panel. */
     private static final int ROWS = 512;
-    /** Floats of a panel: 192 KiB, within the second-level cache. */
-    private static final int PANEL = 49_152;
-    /** Up to so many groups of rows a panel stays small enough for the first-level cache: 8 rows gain 8 %. */
-    private static final int FEW_GROUPS = 4;
+    /** Floats of a panel, 16 KiB: half of a small first-level cache. A panel of all k, in the second level, is 9 % slower. */
+    private static final int PANEL = 4_096;
 
-    private static final int FEW_DEPTH = 2 * DENSE_SEGMENT;
     /** Floats of x taken at a time. */
     private static final int INPUT = 1 << 20;
 
@@ -30,6 +27,7 @@ final class Linear implements Workers.Job {
     private final DenseLanes dense;
     private final PanelLanes panels;
     private final int tileRows;
+    /** Length of k that a panel covers. */
     private final int depth;
     private final float[] ones;
     private final float[][] panel;
@@ -174,17 +172,12 @@ final class Linear implements Workers.Job {
         }
     }
 
-    /** Length of k that a panel covers. */
-    private int depth() {
-        return groups <= FEW_GROUPS ? FEW_DEPTH : depth;
-    }
-
     private void multiply(Tiles.FourBit four, int tile, int thread) {
         int columns = four.columns();
         int segment = four.segment();
         long at = four.tile(tile);
-        for (int k = 0; k < columns; k += depth()) {
-            int segments = Math.min(depth(), columns - k) / segment;
+        for (int k = 0; k < columns; k += depth) {
+            int segments = Math.min(depth, columns - k) / segment;
             fourBit.panel(at, segments, segment, four.table(), panel[thread], scales[thread]);
             multiply(k, columns, 0, segments, segment, scales[thread], thread);
             at += (long) segments * four.segmentBytes();
@@ -194,8 +187,8 @@ final class Linear implements Workers.Job {
     private void multiply(Tiles.Dense wide, int tile, int thread) {
         int columns = wide.columns();
         long at = wide.tile(tile);
-        for (int k = 0; k < columns; k += depth()) {
-            int length = Math.min(depth(), columns - k);
+        for (int k = 0; k < columns; k += depth) {
+            int length = Math.min(depth, columns - k);
             switch (wide.dtype()) {
                 case BF16 -> dense.bf16Panel(at, length, panel[thread]);
                 case F16 -> dense.f16Panel(at, length, panel[thread]);
@@ -211,8 +204,8 @@ final class Linear implements Workers.Job {
         int columns = packed.columns();
         int valid = Math.min(tileRows, packed.rows() - tile * tileRows);
         float[] values = panel[thread];
-        for (int k = 0; k < columns; k += depth()) {
-            int length = Math.min(depth(), columns - k);
+        for (int k = 0; k < columns; k += depth) {
+            int length = Math.min(depth, columns - k);
             Arrays.fill(values, 0, length * tileRows, 0);
             for (int lane = 0; lane < valid; lane++) {
                 for (int i = 0; i < length; i++) {
