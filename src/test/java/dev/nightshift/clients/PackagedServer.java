@@ -24,7 +24,7 @@ import java.util.regex.Pattern;
 /** The server as {@code make serve} starts it, in a process of its own, on a free port. */
 public final class PackagedServer implements AutoCloseable {
     static final Path JAR = Path.of("target/quarkus-app/quarkus-run.jar");
-    private static final Duration START_MAX = Duration.ofSeconds(60);
+    private static final Duration START_MAX = Duration.ofSeconds(180);
     private static final Pattern LISTENING = Pattern.compile("Listening on: (http://[0-9.]+:[0-9]+)");
 
     private final Process process;
