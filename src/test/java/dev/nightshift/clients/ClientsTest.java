@@ -178,7 +178,7 @@ class ClientsTest {
                 {"prompt": {"chat": {"messages": [{"role": "user", "content": [{"text": "What is the capital of France?"}]}]}},
                  "sampling": {"temperature": 0}, "max_tokens": 16}""", address, "nightshift.v1.ChatService/CompleteStream");
         succeed(stream);
-        assertThat(stream.output()).contains("\"started\"", "\"delta\"", "\"choiceFinished\"", "\"completed\"");
+        assertThat(stream.output()).contains("\"started\"", "\"delta\"", "\"choice_finished\"", "\"completed\"");
     }
 
     private static String model() throws IOException {
