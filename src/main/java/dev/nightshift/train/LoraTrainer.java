@@ -241,19 +241,37 @@ public final class LoraTrainer implements AutoCloseable {
      * @param withAdapter false measures the base model
      */
     public void beginEvaluation(List<MicroBatch> batches, boolean withAdapter) {
+        beginEvaluation(new Objective.Supervised(), batches, withAdapter);
+    }
+
+    /** The same for the loss of any objective; KTO's divergence counts as zero. */
+    public void beginEvaluation(Objective objective, List<MicroBatch> batches, boolean withAdapter) {
         if (!stepDone()) {
             throw new IllegalStateException("step begun at stage %d of %d".formatted(cursor, stages.size()));
         }
-        record = new StepRecord(new OptimizerStep(new Objective.Supervised(), batches, List.of(), 0, 0, 0));
+        record = new StepRecord(new OptimizerStep(objective, batches, List.of(), 0, 0, 0));
         List<Stage> plan = new ArrayList<>();
         for (MicroBatch batch : batches) {
-            plan.add(new Stage("load", 0, () -> pass.load(batch, 0, false)));
-            pass.forward(plan, batch.tokens(), withAdapter);
-            pass.score(plan, batch.targets());
-            plan.add(new Stage("loss", 0, () -> record.losses(batch, pass.scores())));
+            if (objective.needsReference()) {
+                measure(plan, batch, false, () -> record.reference(pass.scores()));
+            }
+            measure(plan, batch, withAdapter, () -> {
+                if (objective.needsScores()) {
+                    record.policy(pass.scores());
+                    record.coefficients(batch);
+                }
+                record.losses(batch, pass.scores());
+            });
         }
         stages = plan;
         cursor = 0;
+    }
+
+    private void measure(List<Stage> plan, MicroBatch batch, boolean withAdapter, Runnable then) {
+        plan.add(new Stage("load", 0, () -> pass.load(batch, 0, false)));
+        pass.forward(plan, batch.tokens(), withAdapter);
+        pass.score(plan, batch.targets());
+        plan.add(new Stage("scores", 0, then));
     }
 
     // ---- state

@@ -19,7 +19,7 @@ public enum JobState {
         return switch (this) {
             case VALIDATING_FILES -> Set.of(QUEUED, FAILED, CANCELLED);
             case QUEUED -> Set.of(RUNNING, PAUSED, FAILED, CANCELLED);
-            case RUNNING -> Set.of(PAUSED, SUCCEEDED, FAILED, CANCELLED);
+            case RUNNING -> Set.of(QUEUED, PAUSED, SUCCEEDED, FAILED, CANCELLED);
             case PAUSED -> Set.of(QUEUED, CANCELLED);
             case SUCCEEDED, FAILED, CANCELLED -> Set.of();
         };

@@ -1,0 +1,294 @@
+package dev.nightshift.tuning;
+
+import dev.nightshift.failure.ErrorCode;
+import dev.nightshift.failure.ServingException;
+import dev.nightshift.train.AdapterShape;
+import dev.nightshift.train.MicroBatch;
+import dev.nightshift.train.OptimizerStep;
+import dev.nightshift.train.StepResult;
+import dev.nightshift.train.TrainableModel;
+import dev.nightshift.train.TrainingFolder;
+import dev.nightshift.train.TrainingState;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.BooleanSupplier;
+
+/** One job, from its saved state to its end or an interruption. The training thread. */
+final class JobRun {
+    /** How long an interruption waits for the step that runs, so that its work is not lost. */
+    private static final Duration LAST_STEP = Duration.ofSeconds(5);
+
+    private static final Duration LOOK = Duration.ofMillis(200);
+
+    private final FineTuneJobs jobs;
+    private final TrainingSlice slice;
+    private final JobRows.Row row;
+    private final Job job;
+    private final JobSpec spec;
+    private final JobPlan plan;
+    private final Path folder;
+    private final TrainableModel model;
+    private final AdapterShape shape;
+    private final Rows rows;
+    private final StepSequence sequence;
+    private final List<MicroBatch> validation;
+    private final RunRecord record;
+    private final Publication publication;
+    private final Duration saveEvery;
+    private long savedAt = System.nanoTime();
+    private long changesSeen = -1;
+    private boolean leaving;
+
+    /** Rows to learn from, and rows to measure with. */
+    record Rows(List<SampleReader.Sample> training, List<SampleReader.Sample> validation) {}
+
+    /** Why a run ends before its last step. */
+    private static final class Interrupted extends Exception {
+        private static final long serialVersionUID = 1;
+
+        Interrupted() {
+            super(null, null, false, false);
+        }
+    }
+
+    JobRun(FineTuneJobs jobs, TrainingSlice slice, SampleReader reader, JobRows.Row row, Duration saveEvery) {
+        this.jobs = jobs;
+        this.slice = slice;
+        this.row = row;
+        this.job = row.job();
+        this.spec = job.spec();
+        this.plan = row.plan().orElseThrow(() -> new IllegalStateException("job " + row.job().id() + " has no plan"));
+        this.folder = jobs.folders().of(job.id());
+        this.model = slice.model();
+        checkBase();
+        this.shape = shape(spec, model, folder);
+        SampleReader.Samples samples = reader.read(sources(spec, folder), spec, plan.sequenceMax());
+        this.rows = rows(reader, spec, folder, samples, plan.sequenceMax());
+        this.sequence = new StepSequence(rows.training(), plan, spec);
+        this.validation = StepSequence.pack(rows.validation(), plan.capacityTokens(), true);
+        this.record = new RunRecord(jobs, job, plan);
+        this.publication = new Publication(jobs, job, model, shape);
+        this.saveEvery = saveEvery;
+    }
+
+    private void checkBase() {
+        if (!model.digest().equals(row.baseDigest())) {
+            throw new ServingException(
+                    ErrorCode.CONFLICT,
+                    "the base model changed under the job: it began on '%s' with digest %s, the server has '%s' with %s"
+                            .formatted(job.base(), row.baseDigest(), model.name(), model.digest()));
+        }
+    }
+
+    // ---- what it works on
+
+    static AdapterShape shape(JobSpec spec, TrainableModel model, Path folder) {
+        Path start = JobFolders.startAdapter(folder);
+        return Files.isDirectory(start)
+                ? TrainingFolder.readAdapter(start, model.config()).shape()
+                : JobPlan.shape(spec.options().lora());
+    }
+
+    static List<SampleReader.Source> sources(JobSpec spec, Path folder) {
+        List<SampleReader.Source> sources = new ArrayList<>();
+        for (int i = 0; i < spec.files().size(); i++) {
+            sources.add(new SampleReader.Source(
+                    JobFolders.trainingFile(folder, i), spec.files().get(i).weight()));
+        }
+        return sources;
+    }
+
+    /** Validation rows come from their file, else every so many of the training rows is held out. */
+    static Rows rows(
+            SampleReader reader, JobSpec spec, Path folder, SampleReader.Samples samples, int sequenceMax) {
+        Path file = JobFolders.validationFile(folder);
+        if (Files.exists(file)) {
+            List<SampleReader.Source> source = List.of(new SampleReader.Source(file, 1));
+            return new Rows(samples.rows(), reader.read(source, spec, sequenceMax).rows());
+        }
+        double share = spec.options().heldOut();
+        if (share == 0) {
+            return new Rows(samples.rows(), List.of());
+        }
+        List<SampleReader.Sample> training = new ArrayList<>();
+        List<SampleReader.Sample> held = new ArrayList<>();
+        for (int i = 0; i < samples.rows().size(); i++) {
+            boolean out = Math.floor((i + 1) * share) > Math.floor(i * share);
+            (out ? held : training).add(samples.rows().get(i));
+        }
+        return new Rows(training, held);
+    }
+
+    // ---- the course of a job
+
+    /** @param stopping whether the process is about to end */
+    void run(BooleanSupplier stopping) throws IOException, InterruptedException {
+        try {
+            Start start = start();
+            await(slice.open(plan.settings(spec), start.state(), plan.arenaBytes()), stopping);
+            try {
+                train(start.step(), stopping);
+            } finally {
+                // also after a failure: the arena belongs to chat again
+                slice.close();
+            }
+        } catch (Interrupted e) {
+            record.flush();
+        }
+    }
+
+    /** Where the job stands. */
+    private record Start(int step, TrainingState state) {}
+
+    private Start start() {
+        Path state = JobFolders.state(folder);
+        if (Files.isDirectory(state)) {
+            TrainingFolder.Stored stored = TrainingFolder.read(state);
+            record.restore(stored.facts());
+            return new Start(record.step(), stored.state());
+        }
+        Path adapter = JobFolders.startAdapter(folder);
+        TrainingState fresh = Files.isDirectory(adapter)
+                ? new TrainingState(
+                        TrainingFolder.readAdapter(adapter, model.config()).factors(), List.of())
+                : model.fresh(shape, spec.seed());
+        return new Start(0, fresh);
+    }
+
+    private void train(int done, BooleanSupplier stopping) throws IOException, InterruptedException, Interrupted {
+        if (done == 0 && !validation.isEmpty() && !record.measuredBase()) {
+            record.before(evaluate(false, stopping));
+        }
+        int step = done;
+        while (step < plan.steps() && !record.endEarly(spec.options().patience())) {
+            StepResult result = step(step, stopping);
+            step++;
+            record.step(step, result);
+            if (!validation.isEmpty() && plan.evaluateEvery() > 0 && step % plan.evaluateEvery() == 0) {
+                record.within(step, evaluate(true, stopping));
+            }
+            boolean checkpoint = step % plan.checkpointEvery() == 0 && step < plan.steps();
+            if (checkpoint || System.nanoTime() - savedAt > saveEvery.toNanos()) {
+                TrainingState state = await(slice.snapshot(), stopping);
+                save(state);
+                if (checkpoint) {
+                    publication.checkpoint(state, record.metrics());
+                }
+            }
+            leaveIfAsked(stopping);
+        }
+        finish(stopping);
+    }
+
+    private StepResult step(int step, BooleanSupplier stopping) throws InterruptedException, Interrupted {
+        OptimizerStep work = new OptimizerStep(
+                plan.objective(spec),
+                sequence.batches(step),
+                sequence.unrelated(step),
+                plan.rate(spec, step),
+                step + 1,
+                sequence.seed(step));
+        StepResult result = await(slice.step(work), stopping);
+        if (!result.finite()) {
+            record.flush();
+            throw new ServingException(
+                    ErrorCode.NON_FINITE_LOGITS,
+                    "step %d has loss %s and gradient norm %s; training can't go on from there"
+                            .formatted(step + 1, result.loss(), result.gradientNorm()));
+        }
+        return result;
+    }
+
+    private StepResult evaluate(boolean withAdapter, BooleanSupplier stopping)
+            throws InterruptedException, Interrupted {
+        return await(slice.evaluate(plan.objective(spec), validation, withAdapter), stopping);
+    }
+
+    private void finish(BooleanSupplier stopping) throws IOException, InterruptedException, Interrupted {
+        TrainingState state = await(slice.snapshot(), stopping);
+        Optional<StepResult> after = Optional.empty();
+        if (!validation.isEmpty()) {
+            after = Optional.of(evaluate(true, stopping));
+            record.after(after.get());
+        }
+        leaveIfAsked(stopping);
+        save(state);
+        Optional<String> refusal = PublishCheck.refusal(
+                spec.options().publish(), state.finite(), record.history(), after.map(StepResult::loss));
+        publication.finish(state, record, refusal);
+    }
+
+    private void save(TrainingState state) throws IOException {
+        record.flush();
+        Path target = JobFolders.state(folder);
+        Files.createDirectories(target);
+        TrainingFolder.write(target, state, record.facts());
+        savedAt = System.nanoTime();
+    }
+
+    // ---- waiting for the engine
+
+    /** Waits for a piece of work; where the job is to stop, only as long as that may still save the step. */
+    private <T> T await(CompletableFuture<T> work, BooleanSupplier stopping) throws InterruptedException, Interrupted {
+        long giveUpAt = Long.MAX_VALUE;
+        while (true) {
+            try {
+                return work.get(LOOK.toMillis(), TimeUnit.MILLISECONDS);
+            } catch (TimeoutException e) {
+                if (leaving(stopping)) {
+                    long now = System.nanoTime();
+                    giveUpAt = Math.min(giveUpAt, now + (cancelled() ? 0 : LAST_STEP.toNanos()));
+                    if (now >= giveUpAt) {
+                        work.cancel(false);
+                        throw new Interrupted();
+                    }
+                }
+            } catch (ExecutionException e) {
+                if (e.getCause() instanceof RuntimeException cause) {
+                    throw cause;
+                }
+                throw new IllegalStateException("training failed", e.getCause());
+            }
+        }
+    }
+
+    private boolean leaving(BooleanSupplier stopping) {
+        long changes = jobs.changes().count();
+        if (!leaving && changes != changesSeen) {
+            changesSeen = changes;
+            leaving = jobs.get(job.id()).state() != JobState.RUNNING || giveWay();
+        }
+        return leaving || stopping.getAsBoolean();
+    }
+
+    private boolean cancelled() {
+        return jobs.get(job.id()).state() == JobState.CANCELLED;
+    }
+
+    /** A job of higher priority waits: this one goes back to the queue. */
+    private boolean giveWay() {
+        return jobs.database().read(handle -> JobRows.outranked(handle, job.id()))
+                && jobs.database()
+                        .change(handle -> JobRows.move(
+                                handle, job.id(), JobState.RUNNING, JobState.QUEUED, jobs.clock().instant()));
+    }
+
+    /** Keeps what was learnt and stops, where somebody wants that. */
+    private void leaveIfAsked(BooleanSupplier stopping) throws InterruptedException, Interrupted, IOException {
+        if (leaving(stopping)) {
+            if (!cancelled()) {
+                save(await(slice.snapshot(), () -> false));
+            }
+            throw new Interrupted();
+        }
+    }
+}
