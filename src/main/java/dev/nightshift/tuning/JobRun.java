@@ -179,10 +179,11 @@ final class JobRun {
             boolean checkpoint = step % plan.checkpointEvery() == 0 && step < plan.steps();
             if (checkpoint || System.nanoTime() - savedAt > saveEvery.toNanos()) {
                 TrainingState state = await(slice.snapshot(), stopping);
-                save(state);
                 if (checkpoint) {
+                    // before the state is saved: after a crash between the two its step is run again, and finds it published
                     publication.checkpoint(state, record.metrics());
                 }
+                save(state);
             }
             leaveIfAsked(stopping);
         }

@@ -4,7 +4,7 @@ import static dev.nightshift.tensor.cpu.Raw.ALL;
 import static dev.nightshift.tensor.cpu.Raw.LE;
 
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
@@ -16,7 +16,32 @@ final class Gemms {
     private static final int LANES = F.length();
     private static final int VECTOR = LANES * Float.BYTES;
 
+    private static final VectorShuffle<Float> BY_8 = rotation(8);
+    private static final VectorShuffle<Float> BY_4 = rotation(4);
+    private static final VectorShuffle<Float> BY_2 = rotation(2);
+    private static final VectorShuffle<Float> BY_1 = rotation(1);
+
     private Gemms() {}
+
+    private static VectorShuffle<Float> rotation(int lanes) {
+        return VectorShuffle.fromOp(F, lane -> (lane + lanes) % LANES);
+    }
+
+    /**
+     * Sum of a vector's lanes, halves on halves. The vector API leaves the order of its own sum open, and interpreted and
+     * compiled code do differ there: a training that goes on after a restart would not have the same bits.
+     */
+    static float sum(FloatVector v) {
+        FloatVector folded = v;
+        if (LANES >= 16) {
+            folded = folded.add(folded.rearrange(BY_8));
+        }
+        if (LANES >= 8) {
+            folded = folded.add(folded.rearrange(BY_4));
+        }
+        folded = folded.add(folded.rearrange(BY_2));
+        return folded.add(folded.rearrange(BY_1)).lane(0);
+    }
 
     /** Sum of {@code a[i] * b[i]}. */
     static float dot(long a, long b, int n) {
@@ -27,7 +52,7 @@ final class Gemms {
             sum0 = load(a + 4L * i).fma(load(b + 4L * i), sum0);
             sum1 = load(a + 4L * i + VECTOR).fma(load(b + 4L * i + VECTOR), sum1);
         }
-        float sum = sum0.add(sum1).reduceLanes(VectorOperators.ADD);
+        float sum = sum(sum0.add(sum1));
         for (; i < n; i++) {
             sum = Math.fma(Raw.f32(a + 4L * i), Raw.f32(b + 4L * i), sum);
         }
@@ -52,10 +77,10 @@ final class Gemms {
             sum2 = x.fma(load(b2 + at), sum2);
             sum3 = x.fma(load(b3 + at), sum3);
         }
-        float s0 = sum0.reduceLanes(VectorOperators.ADD);
-        float s1 = sum1.reduceLanes(VectorOperators.ADD);
-        float s2 = sum2.reduceLanes(VectorOperators.ADD);
-        float s3 = sum3.reduceLanes(VectorOperators.ADD);
+        float s0 = sum(sum0);
+        float s1 = sum(sum1);
+        float s2 = sum(sum2);
+        float s3 = sum(sum3);
         for (; i < n; i++) {
             long at = 4L * i;
             float x = Raw.f32(a + at);

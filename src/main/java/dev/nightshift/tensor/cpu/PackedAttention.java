@@ -6,7 +6,6 @@ import static dev.nightshift.tensor.cpu.Raw.LE;
 import dev.nightshift.tensor.AttentionShape;
 import dev.nightshift.tensor.Tensor;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
@@ -263,13 +262,11 @@ final class PackedAttention {
         FloatVector shift = FloatVector.broadcast(F, offset);
         int i = 0;
         for (; i + LANES <= n; i += LANES) {
-            FloatVector.fromMemorySegment(F, ALL, x + 4L * i, LE)
-                    .sub(shift)
-                    .lanewise(VectorOperators.EXP)
+            Exponential.of(FloatVector.fromMemorySegment(F, ALL, x + 4L * i, LE).sub(shift))
                     .intoMemorySegment(ALL, x + 4L * i, LE);
         }
         for (; i < n; i++) {
-            Raw.f32(x + 4L * i, (float) Math.exp(Raw.f32(x + 4L * i) - offset));
+            Raw.f32(x + 4L * i, Exponential.of(Raw.f32(x + 4L * i) - offset));
         }
     }
 }

@@ -162,7 +162,7 @@ final class TrainingRows {
                         FloatVector up = load(in + 4L * (inner + i));
                         FloatVector dy = load(d + 4L * i);
                         FloatVector s = FloatVector.broadcast(F, 1)
-                                .div(gate.neg().lanewise(VectorOperators.EXP).add(1));
+                                .div(Exponential.of(gate.neg()).add(1));
                         FloatVector slope = FloatVector.broadcast(F, 1).sub(s).fma(gate, FloatVector.broadcast(F, 1));
                         store(dy.mul(up).mul(s).mul(slope), to + 4L * i);
                         store(dy.mul(gate).mul(s), to + 4L * (inner + i));
@@ -170,7 +170,7 @@ final class TrainingRows {
                     for (; i < inner; i++) {
                         float gate = Raw.f32(in + 4L * i);
                         float dy = Raw.f32(d + 4L * i);
-                        float s = (float) (1 / (1 + Math.exp(-gate)));
+                        float s = 1 / (1 + Exponential.of(-gate));
                         Raw.f32(to + 4L * i, dy * Raw.f32(in + 4L * (inner + i)) * s * (1 + gate * (1 - s)));
                         Raw.f32(to + 4L * (inner + i), dy * gate * s);
                     }
@@ -229,14 +229,14 @@ final class TrainingRows {
         while (i + LANES <= n) {
             FloatVector block = FloatVector.zero(F);
             for (int end = Math.min(n - LANES, i + 64 * LANES); i <= end; i += LANES) {
-                FloatVector e = load(x + 4L * i).sub(offset).lanewise(VectorOperators.EXP);
+                FloatVector e = Exponential.of(load(x + 4L * i).sub(offset));
                 store(e, x + 4L * i);
                 block = block.add(e);
             }
-            sum += block.reduceLanes(VectorOperators.ADD);
+            sum += Gemms.sum(block);
         }
         for (; i < n; i++) {
-            float e = (float) Math.exp(Raw.f32(x + 4L * i) - offset);
+            float e = Exponential.of(Raw.f32(x + 4L * i) - offset);
             Raw.f32(x + 4L * i, e);
             sum += e;
         }
