@@ -52,11 +52,10 @@ public class CompletionResource {
             responseCode = "4XX",
             content = @Content(mediaType = "application/json", schema = @Schema(implementation = ErrorBody.class)))
     public Uni<Response> create(@Context RoutingContext call) {
-        return exchanges.answer(call.response(), () -> prepare(call));
+        return exchanges.answer(call, this::prepare);
     }
 
-    private Exchanges.Prepared prepare(RoutingContext exchange) {
-        Fields fields = JsonBody.fields(exchange);
+    private Exchanges.Prepared prepare(Fields fields) {
         Chat chat = served.get();
         ModelFacts facts = ModelFacts.of(chat.model());
         CompletionCall call = CompletionFields.read(fields, limits, facts);

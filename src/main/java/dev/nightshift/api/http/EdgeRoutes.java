@@ -6,7 +6,6 @@ import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpServerResponse;
 import io.vertx.ext.web.Router;
 import io.vertx.ext.web.RoutingContext;
-import io.vertx.ext.web.handler.BodyHandler;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.event.Observes;
 import java.util.HexFormat;
@@ -36,16 +35,14 @@ public class EdgeRoutes {
 
     private final BodyLimit limit;
     private final InFlight inFlight;
-    private final BodyHandler bodies;
 
     EdgeRoutes(BodyLimit limit, InFlight inFlight) {
         this.limit = limit;
         this.inFlight = inFlight;
-        this.bodies = BodyHandler.create(false).setBodyLimit(limit.bytes());
     }
 
     void mount(@Observes Router router) {
-        router.route().order(BEFORE_LIMIT).handler(this::arrive).failureHandler(this::failed);
+        router.route().order(BEFORE_LIMIT).handler(this::arrive);
         router.route().order(Integer.MAX_VALUE).handler(EdgeRoutes::unknown);
     }
 
@@ -64,23 +61,10 @@ public class EdgeRoutes {
             return;
         }
         if (declaredLength(call) > limit.bytes()) {
-            refuseBody(call, "of " + declaredLength(call) + " bytes");
+            refuseBody(call);
             return;
         }
-        if (JsonBody.isExpected(call.request())) {
-            bodies.handle(call);
-        } else {
-            call.next();
-        }
-    }
-
-    /** A body whose length was not told, or that grew when it was unpacked. */
-    private void failed(RoutingContext call) {
-        if (call.statusCode() == ErrorCode.PAYLOAD_TOO_LARGE.httpStatus() && !call.response().headWritten()) {
-            refuseBody(call, "read so far");
-        } else {
-            call.next();
-        }
+        call.next();
     }
 
     /** Clients show these when they report a failure. */
@@ -119,13 +103,8 @@ public class EdgeRoutes {
         }
     }
 
-    private void refuseBody(RoutingContext call, String size) {
-        write(
-                call,
-                new ServingException(
-                        ErrorCode.PAYLOAD_TOO_LARGE,
-                        "The body %s is larger than the limit of %d bytes (nightshift.body-limit)"
-                                .formatted(size, limit.bytes())));
+    private void refuseBody(RoutingContext call) {
+        write(call, JsonBody.tooLarge("of " + declaredLength(call) + " bytes", limit.bytes()));
     }
 
     private static void unknown(RoutingContext call) {

@@ -6,42 +6,60 @@ import dev.nightshift.chat.ChatStream;
 import io.smallrye.mutiny.Uni;
 import io.smallrye.mutiny.subscription.UniEmitter;
 import io.vertx.core.Context;
+import io.vertx.core.Future;
 import io.vertx.core.Vertx;
 import io.vertx.core.http.HttpServerResponse;
+import io.vertx.ext.web.RoutingContext;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.ws.rs.core.Response;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.Supplier;
+import java.util.function.Function;
 
-/** Starts exchanges: parsing, rendering and encoding on a worker thread, everything after on the connection's event loop. */
+/**
+ * Starts exchanges: the body is read on the connection's event loop; parsing, rendering and encoding run on a worker thread;
+ * events are written on the event loop again.
+ */
 @ApplicationScoped
 public class Exchanges {
     private final Vertx vertx;
     private final StreamTimes times;
+    private final EdgeRoutes.BodyLimit limit;
 
-    Exchanges(Vertx vertx, StreamTimes times) {
+    Exchanges(Vertx vertx, StreamTimes times, EdgeRoutes.BodyLimit limit) {
         this.vertx = vertx;
         this.times = times;
+        this.limit = limit;
     }
 
     /** What a request asks of the model, and how it wants to hear it. */
     record Prepared(Chat chat, List<ChatRequest> requests, Form form) {}
 
     /** @param prepare runs on a worker thread; what it throws is the answer */
-    Uni<Response> answer(HttpServerResponse response, Supplier<Prepared> prepare) {
-        Context context = Vertx.currentContext();
-        Exchange exchange = new Exchange(context, response);
+    Uni<Response> answer(RoutingContext call, Function<Fields, Prepared> prepare) {
+        HttpServerResponse response = call.response();
+        Exchange exchange = new Exchange(Vertx.currentContext(), response);
+        return Uni.createFrom().emitter(emitter -> onWorker(call, body -> {
+                    Prepared prepared = prepare.apply(new Fields(Json.parseObject(body), ""));
+                    List<ChatStream> opened = open(prepared, exchange);
+                    exchange.begin(opened, () -> outlet(prepared.form(), response, emitter, exchange));
+                    return null;
+                })
+                .onFailure(emitter::fail));
+    }
+
+    /** @param work runs on a worker thread and gives the wire record of the answer */
+    Uni<Response> answerAtOnce(RoutingContext call, Function<Fields, Object> work) {
         return Uni.createFrom()
-                .emitter(emitter -> context.<Void>executeBlocking(
-                                () -> {
-                                    Prepared prepared = prepare.get();
-                                    List<ChatStream> opened = open(prepared, exchange);
-                                    exchange.begin(opened, () -> outlet(prepared.form(), response, emitter, exchange));
-                                    return null;
-                                },
-                                false)
+                .emitter(emitter -> onWorker(call, body -> work.apply(new Fields(Json.parseObject(body), "")))
+                        .onSuccess(wire -> emitter.complete(Answers.json(wire)))
                         .onFailure(emitter::fail));
+    }
+
+    private Future<Object> onWorker(RoutingContext call, Function<byte[], Object> work) {
+        Context context = Vertx.currentContext();
+        return JsonBody.read(call.request(), limit.bytes())
+                .compose(body -> context.executeBlocking(() -> work.apply(body), false));
     }
 
     /** All of a request's prompts, or none. */

@@ -1,12 +1,11 @@
 package dev.nightshift.api.http;
 
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.nightshift.failure.ErrorCode;
 import dev.nightshift.failure.ServingException;
+import io.vertx.core.Future;
+import io.vertx.core.Promise;
 import io.vertx.core.buffer.Buffer;
-import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
-import io.vertx.ext.web.RoutingContext;
 import java.util.Locale;
 import org.jboss.logging.Logger;
 
@@ -16,27 +15,46 @@ final class JsonBody {
 
     private JsonBody() {}
 
-    /** An absent Content-Type counts as JSON, as small clients leave it out; another one is a 415. */
-    static Fields fields(RoutingContext call) {
-        String type = call.request().getHeader("Content-Type");
+    /**
+     * Reads a body to its end without a waiting thread. An absent Content-Type counts as JSON, as small clients leave it out;
+     * another one is a 415. A body that turns out longer than the limit, or grows beyond it when it is unpacked, is a 413.
+     */
+    static Future<byte[]> read(HttpServerRequest request, long limit) {
+        String type = request.getHeader("Content-Type");
         if (type != null && !isJson(type)) {
-            throw new ServingException(
+            return Future.failedFuture(new ServingException(
                     ErrorCode.UNSUPPORTED_MEDIA_TYPE,
-                    "Content-Type '" + type + "' is not supported; send application/json");
+                    "Content-Type '" + type + "' is not supported; send application/json"));
         }
-        Buffer body = call.body().buffer();
-        return new Fields(Json.parseObject(body == null ? new byte[0] : body.getBytes()), "");
+        Promise<byte[]> whole = Promise.promise();
+        Buffer body = Buffer.buffer();
+        request.exceptionHandler(broken -> whole.tryFail(
+                new ServingException(ErrorCode.CANCELLED, "The client closed the connection", broken)));
+        request.handler(chunk -> {
+            if (body.length() + (long) chunk.length() <= limit) {
+                body.appendBuffer(chunk);
+            } else {
+                // what still comes is read and dropped, so that the client gets to see the answer
+                whole.tryFail(tooLarge("read so far", limit));
+            }
+        });
+        request.endHandler(ended -> whole.tryComplete(body.getBytes()));
+        if ("100-continue".equalsIgnoreCase(request.getHeader("Expect"))) {
+            request.response().writeContinue();
+        }
+        request.resume();
+        return whole.future();
     }
 
-    /** Whether {@link EdgeRoutes} is to read the body whole, within the limit, before a resource runs. */
-    static boolean isExpected(HttpServerRequest request) {
-        String type = request.getHeader("Content-Type");
-        return request.method().equals(HttpMethod.POST) && (type == null || isJson(type));
+    static ServingException tooLarge(String size, long limit) {
+        return new ServingException(
+                ErrorCode.PAYLOAD_TOO_LARGE,
+                "The body %s is larger than the limit of %d bytes (nightshift.body-limit)".formatted(size, limit));
     }
 
     private static boolean isJson(String contentType) {
         String type = contentType.split(";", 2)[0].strip().toLowerCase(Locale.ROOT);
-        return type.isEmpty() || type.equals("application/json") || type.equals("text/json") || type.endsWith("+json") && !type.startsWith("application/grpc");
+        return type.isEmpty() || type.equals("application/json") || type.equals("text/json") || type.endsWith("+json");
     }
 
     /** Clients send private fields; they are passed over, and the log can tell. */

@@ -7,7 +7,7 @@ import dev.nightshift.chat.ChatModel;
 import dev.nightshift.chat.ChatRequest;
 import dev.nightshift.chat.ServedChat;
 import dev.nightshift.failure.ServingException;
-import io.smallrye.common.annotation.Blocking;
+import io.smallrye.mutiny.Uni;
 import io.vertx.ext.web.RoutingContext;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.ws.rs.Consumes;
@@ -31,10 +31,12 @@ import org.eclipse.microprofile.openapi.annotations.tags.Tag;
 @ApplicationScoped
 @Tag(name = "Tokens")
 public class TokenizeResource {
+    private final Exchanges exchanges;
     private final ServedChat served;
     private final RequestLimits limits;
 
-    TokenizeResource(ServedChat served, RequestLimits limits) {
+    TokenizeResource(Exchanges exchanges, ServedChat served, RequestLimits limits) {
+        this.exchanges = exchanges;
         this.served = served;
         this.limits = limits;
     }
@@ -61,26 +63,28 @@ public class TokenizeResource {
     /** Takes {@code prompt}, or the body of a chat completion. */
     @POST
     @Path("tokenize")
-    @Blocking
     @Consumes(MediaType.WILDCARD)
     @Operation(summary = "Token ids of a text or a conversation", operationId = "tokenize")
     @RequestBody(content = @Content(mediaType = "application/json", schema = @Schema(ref = "TokenizeRequest")))
     @APIResponse(
             responseCode = "200",
             content = @Content(mediaType = "application/json", schema = @Schema(implementation = Tokens.class)))
-    public Response tokenize(@Context RoutingContext call) {
-        Fields fields = JsonBody.fields(call);
+    public Uni<Response> tokenize(@Context RoutingContext call) {
+        return exchanges.answerAtOnce(call, this::tokens);
+    }
+
+    private Tokens tokens(Fields fields) {
         Chat chat = chat(fields);
         ChatRequest.Prompt prompt = prompt(fields);
         boolean strings = fields.bool("return_token_strs", false);
         JsonBody.logUnknown(fields);
         int[] ids = chat.encode(prompt);
         List<String> texts = strings ? chat.tokenStrings(ids) : null;
-        return Answers.json(new Tokens(
+        return new Tokens(
                 ids.length,
                 chat.model().contextMax(),
                 Arrays.stream(ids).boxed().toList(),
-                texts));
+                texts);
     }
 
     private ChatRequest.Prompt prompt(Fields fields) {
@@ -96,20 +100,22 @@ public class TokenizeResource {
     /** Special tokens are shown. */
     @POST
     @Path("detokenize")
-    @Blocking
     @Consumes(MediaType.WILDCARD)
     @Operation(summary = "The text of token ids", operationId = "detokenize")
     @RequestBody(content = @Content(mediaType = "application/json", schema = @Schema(ref = "DetokenizeRequest")))
     @APIResponse(
             responseCode = "200",
             content = @Content(mediaType = "application/json", schema = @Schema(implementation = Prompt.class)))
-    public Response detokenize(@Context RoutingContext call) {
-        Fields fields = JsonBody.fields(call);
+    public Uni<Response> detokenize(@Context RoutingContext call) {
+        return exchanges.answerAtOnce(call, this::text);
+    }
+
+    private Prompt text(Fields fields) {
         Chat chat = chat(fields);
         SamplingFields shared = new SamplingFields(fields, limits, ModelFacts.of(chat.model()));
         List<Integer> ids = fields.list("tokens", shared::tokenId).orElseThrow(() -> fields.missing("tokens"));
-        return Answers.json(new Prompt(
-                chat.detokenize(ids.stream().mapToInt(Integer::intValue).toArray())));
+        return new Prompt(
+                chat.detokenize(ids.stream().mapToInt(Integer::intValue).toArray()));
     }
 
     /** What lm-evaluation-harness asks for before it runs. */
