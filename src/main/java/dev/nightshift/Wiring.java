@@ -229,6 +229,7 @@ public class Wiring {
                 checkpoint.tokenizer().eos(),
                 checkpoint.tokenizer().pad(),
                 SamplingDefaults.of(checkpoint.generation()),
+                template.stops(),
                 digest);
     }
 }

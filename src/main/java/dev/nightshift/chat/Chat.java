@@ -106,12 +106,18 @@ public final class Chat {
             }
             List<? extends TokenSource.Tokens> tokens = engine.submit(sequences);
             taken = true;
-            return new ChatStream(request, ids, model.tokenizer(), tokens);
+            return new ChatStream(withTemplateStops(request), ids, model.tokenizer(), tokens);
         } finally {
             if (!taken) {
                 adapter.release().run();
             }
         }
+    }
+
+    /** A template that the model was not trained with needs more than the model's end token. */
+    private ChatRequest withTemplateStops(ChatRequest request) {
+        boolean conversation = request.prompt() instanceof ChatRequest.Messages;
+        return conversation && !model.stops().isEmpty() ? request.withMoreStops(model.stops()) : request;
     }
 
     private static void checkStops(List<String> stops) {

@@ -3,6 +3,7 @@ package dev.nightshift.chat;
 import dev.nightshift.engine.SamplingParameters;
 import dev.nightshift.template.ChatPrompt;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
@@ -37,6 +38,25 @@ public record ChatRequest(
         Objects.requireNonNull(prompt, "prompt is null");
         Objects.requireNonNull(sampling, "sampling is null");
         stops = List.copyOf(stops);
+    }
+
+    /** The same request, ended by these strings too. */
+    ChatRequest withMoreStops(List<String> more) {
+        List<String> all = new ArrayList<>(stops);
+        all.addAll(more);
+        return new ChatRequest(
+                model,
+                prompt,
+                sampling,
+                seeded,
+                maxNewTokens,
+                all,
+                includeStop,
+                skipSpecialTokens,
+                n,
+                promptTopLogprobs,
+                cacheSalt,
+                deadline);
     }
 
     /** What is to be continued. */

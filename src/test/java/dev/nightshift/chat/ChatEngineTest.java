@@ -94,6 +94,7 @@ final class ChatEngineTest {
                 checkpoint.tokenizer().eos(),
                 checkpoint.tokenizer().pad(),
                 SamplingParameters.greedy(),
+                List.of(),
                 "digest");
         chat = new Chat(model, new SingleModelCatalog("tiny"), new EngineTokens(loop), 64);
     }

@@ -94,6 +94,7 @@ final class ChatMessagesTest {
                 Optional.empty(),
                 Optional.empty(),
                 SamplingParameters.greedy(),
+                List.of(),
                 "digest");
         Chat chat = new Chat(model, new SingleModelCatalog("m"), new ScriptedTokens(0, List.of()), 8);
         List<Object> parts = List.of(fields("type", "text", "text", "a"), fields("type", "text", "text", "b"));

@@ -87,6 +87,7 @@ final class ChatTest {
                 Optional.empty(),
                 Optional.empty(),
                 SamplingParameters.greedy(),
+                List.of(),
                 "digest");
         Chat other = new Chat(model, new SingleModelCatalog("tiny"), engine, 4);
         int bos = llama3.idOf("<|begin_of_text|>").orElseThrow();

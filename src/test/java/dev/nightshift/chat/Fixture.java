@@ -58,6 +58,7 @@ final class Fixture {
                 Optional.of("<|im_end|>"),
                 Optional.empty(),
                 SamplingParameters.greedy(),
+                List.of(),
                 "digest");
     }
 

@@ -56,6 +56,7 @@ final class TemplateInjectionTest {
                 Optional.empty(),
                 Optional.empty(),
                 SamplingParameters.greedy(),
+                List.of(),
                 "digest");
     }
 

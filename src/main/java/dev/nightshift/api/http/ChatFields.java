@@ -84,17 +84,20 @@ final class ChatFields {
             throw ServingException.invalid(
                     "add_special_tokens", "add_special_tokens: a chat template writes its special tokens itself");
         }
-        List<Object> documents = fields.<Object>list(
-                        "documents", (value, at) -> Json.plainObject(Fields.asObject(value, at)))
-                .filter(list -> !list.isEmpty())
-                .orElse(null);
         return new ChatPrompt(
                 messages,
-                null,
-                documents,
+                objects(fields, "tools"),
+                objects(fields, "documents"),
                 generationPrompt.orElse(!continueFinal),
                 continueFinal,
                 templateArguments(fields));
+    }
+
+    /** A list of objects; null if it is absent or empty. */
+    private static List<Object> objects(Fields fields, String name) {
+        return fields.<Object>list(name, (value, at) -> Json.plainObject(Fields.asObject(value, at)))
+                .filter(list -> !list.isEmpty())
+                .orElse(null);
     }
 
     private static Map<String, Object> templateArguments(Fields fields) {
@@ -129,7 +132,7 @@ final class ChatFields {
         fields.refuse("web_search_options", "not supported by this server");
     }
 
-    static void refuseTools(Fields fields) {
+    private static void refuseTools(Fields fields) {
         boolean tools = fields.array("tools").filter(list -> !list.isEmpty()).isPresent();
         if (tools) {
             throw ServingException.invalid("tools", "tools: not supported by this server");

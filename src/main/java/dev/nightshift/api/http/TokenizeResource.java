@@ -89,7 +89,6 @@ public class TokenizeResource {
 
     private ChatRequest.Prompt prompt(Fields fields) {
         if (fields.has("messages")) {
-            ChatFields.refuseTools(fields);
             return new ChatRequest.Messages(ChatFields.prompt(fields, limits));
         }
         String text = fields.string("prompt")
