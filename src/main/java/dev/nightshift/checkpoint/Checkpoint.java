@@ -9,6 +9,8 @@ import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.function.Supplier;
 
 /**
@@ -16,6 +18,17 @@ import java.util.function.Supplier;
  * found when it is opened. Weights are views of mapped files and end with {@link #close}.
  */
 public final class Checkpoint implements AutoCloseable {
+    /** What a folder needs beside its tensors to be a model. */
+    private static final List<String> COMPANIONS = List.of(
+            "config.json",
+            "generation_config.json",
+            "tokenizer.json",
+            "tokenizer_config.json",
+            "special_tokens_map.json",
+            "added_tokens.json",
+            "chat_template.jinja",
+            "chat_template.json");
+
     private final Arena arena;
     private final String name;
     private final CheckpointWeights weights;
@@ -23,6 +36,7 @@ public final class Checkpoint implements AutoCloseable {
     private final GenerationDefaults generation;
     private final List<String> notes;
     private final StableDigest digest;
+    private final Supplier<Map<String, byte[]>> companions;
 
     private Checkpoint(
             Arena arena,
@@ -31,7 +45,8 @@ public final class Checkpoint implements AutoCloseable {
             TokenizerFiles tokenizer,
             GenerationDefaults generation,
             List<String> notes,
-            Supplier<String> digest) {
+            Supplier<String> digest,
+            Supplier<Map<String, byte[]>> companions) {
         this.arena = arena;
         this.name = name;
         this.weights = weights;
@@ -39,6 +54,7 @@ public final class Checkpoint implements AutoCloseable {
         this.generation = generation;
         this.notes = List.copyOf(notes);
         this.digest = new StableDigest(digest);
+        this.companions = companions;
     }
 
     /** Opens a model; downloads it first if it is a hub's. */
@@ -72,7 +88,8 @@ public final class Checkpoint implements AutoCloseable {
                     TokenizerFiles.read(files),
                     GenerationDefaults.read(files, json),
                     notes(weights, options),
-                    () -> ModelDigest.compute(config, tensors, files.fingerprint(tensors.paths()), options.cache()));
+                    () -> ModelDigest.compute(config, tensors, files.fingerprint(tensors.paths()), options.cache()),
+                    () -> companions(files));
         } catch (RuntimeException e) {
             arena.close();
             throw e;
@@ -112,7 +129,14 @@ public final class Checkpoint implements AutoCloseable {
                 GenerationDefaults.NONE,
                 List.of("weights are drawn from seed %d: answers mean nothing".formatted(source.seed())),
                 () -> ModelDigest.of(
-                        config, "random:%s:%d:%s".formatted(source.shape().id(), source.seed(), quantiser.code())));
+                        config, "random:%s:%d:%s".formatted(source.shape().id(), source.seed(), quantiser.code())),
+                Map::of);
+    }
+
+    private static Map<String, byte[]> companions(ModelFiles files) {
+        Map<String, byte[]> found = new TreeMap<>();
+        COMPANIONS.forEach(name -> files.read(name).ifPresent(content -> found.put(name, content)));
+        return found;
     }
 
     /** Id under which it is served unless a setting names another. */
@@ -134,6 +158,11 @@ public final class Checkpoint implements AutoCloseable {
 
     public GenerationDefaults generation() {
         return generation;
+    }
+
+    /** The files beside the tensors by name, as they are; empty where weights are drawn. */
+    public Map<String, byte[]> companions() {
+        return companions.get();
     }
 
     /** Lines for the start-up log: what is done to the weights, what is left out. */

@@ -232,7 +232,7 @@ public final class PeftFolder {
     }
 
     /** Element {@code i} of a tensor of 16- or 32-bit floats. */
-    static float value(Tensor tensor, long i) {
+    public static float value(Tensor tensor, long i) {
         return switch (tensor.dtype()) {
             case F32 -> tensor.data().get(ValueLayout.JAVA_FLOAT_UNALIGNED, 4 * i);
             case BF16 -> Float.intBitsToFloat(tensor.data().get(ValueLayout.JAVA_SHORT_UNALIGNED, 2 * i) << 16);
@@ -287,8 +287,19 @@ public final class PeftFolder {
         json.put("bias", "none");
         json.put("fan_in_fan_out", false);
         json.put("init_lora_weights", true);
-        json.putObject("rank_pattern");
-        json.putObject("alpha_pattern");
+        ObjectNode ranks = json.putObject("rank_pattern");
+        ObjectNode alphas = json.putObject("alpha_pattern");
+        double common = description.rsLora() ? Math.sqrt(description.rank()) : description.rank();
+        for (LoraWeights.Factors factor : weights.factors()) {
+            String module = AdapterModules.name(base, factor.target());
+            if (factor.rank() != description.rank()) {
+                ranks.put(module, factor.rank());
+            }
+            double alpha = factor.scale() * (description.rsLora() ? Math.sqrt(factor.rank()) : factor.rank());
+            if (factor.rank() != description.rank() || factor.scale() != (float) (description.alpha() / common)) {
+                alphas.put(module, alpha);
+            }
+        }
         ArrayNode targets = json.putArray("target_modules");
         description.projections().forEach(targets::add);
         ArrayNode saved = json.putArray("modules_to_save");
