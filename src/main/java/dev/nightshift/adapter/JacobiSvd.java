@@ -16,8 +16,6 @@ record JacobiSvd(double[][] u, double[] values, double[][] v) {
     /** Sweeps that a matrix of rank 256 needs are about ten; one that needs more than this holds NaN. */
     private static final int SWEEPS_MAX = 60;
 
-    private static final double ORTHOGONAL = 1e-15;
-
     /** @param columns of the matrix, not changed */
     static JacobiSvd of(double[][] columns) {
         int n = columns.length;
@@ -27,8 +25,11 @@ record JacobiSvd(double[][] u, double[] values, double[][] v) {
             work[i] = columns[i].clone();
             v[i][i] = 1;
         }
+        // a dot product of that many elements is not known better; below the second, columns are rounding noise
+        double orthogonal = columns[0].length * Math.ulp(1.0);
+        double noise = n * Math.ulp(1.0) * Math.sqrt(Arrays.stream(work).mapToDouble(c -> dot(c, c)).sum());
         int sweeps = 0;
-        while (sweep(work, v)) {
+        while (sweep(work, v, orthogonal, noise * noise)) {
             if (++sweeps > SWEEPS_MAX) {
                 throw new IllegalStateException("no convergence in %d sweeps of %d columns".formatted(SWEEPS_MAX, n));
             }
@@ -37,14 +38,14 @@ record JacobiSvd(double[][] u, double[] values, double[][] v) {
     }
 
     /** Rotates every pair once; whether any was not orthogonal. */
-    private static boolean sweep(double[][] work, double[][] v) {
+    private static boolean sweep(double[][] work, double[][] v, double orthogonal, double noise) {
         boolean rotated = false;
         for (int p = 0; p < work.length; p++) {
             for (int q = p + 1; q < work.length; q++) {
                 double alpha = dot(work[p], work[p]);
                 double beta = dot(work[q], work[q]);
                 double gamma = dot(work[p], work[q]);
-                if (Math.abs(gamma) <= ORTHOGONAL * Math.sqrt(alpha * beta) || gamma == 0) {
+                if (Math.min(alpha, beta) <= noise || Math.abs(gamma) <= orthogonal * Math.sqrt(alpha * beta)) {
                     continue;
                 }
                 rotated = true;

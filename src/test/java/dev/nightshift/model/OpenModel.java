@@ -4,6 +4,7 @@ import dev.nightshift.checkpoint.Checkpoint;
 import dev.nightshift.checkpoint.LoadOptions;
 import dev.nightshift.checkpoint.LoadProgress;
 import dev.nightshift.checkpoint.ModelSource;
+import dev.nightshift.checkpoint.Quantisation;
 import dev.nightshift.quant.BFloat16;
 import dev.nightshift.tensor.DType;
 import dev.nightshift.tensor.LoraTable;
@@ -54,6 +55,14 @@ public final class OpenModel implements AutoCloseable {
      */
     public static OpenModel openFamily(String backend, Path folder, BatchLimits limits, int blocks) {
         return open(backend, folder, limits, blocks, true);
+    }
+
+    /** The same with a choice of what its 16-bit linears become. */
+    public static OpenModel openFamily(
+            String backend, Path folder, Quantisation quantisation, BatchLimits limits, int blocks) {
+        LoadOptions options = LoadOptions.defaults().withQuantisation(quantisation);
+        Checkpoint checkpoint = Checkpoint.open(new ModelSource.Folder(folder), options, LoadProgress.SILENT);
+        return new OpenModel(backend(backend), checkpoint, null, limits, blocks, true);
     }
 
     private static OpenModel open(String backend, Path folder, BatchLimits limits, int blocks, boolean roundRope) {
