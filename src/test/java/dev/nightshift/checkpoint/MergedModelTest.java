@@ -2,12 +2,15 @@ package dev.nightshift.checkpoint;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import dev.nightshift.adapter.GoldenAdapters;
+import dev.nightshift.model.AdapterModules;
 import dev.nightshift.model.BatchLimits;
 import dev.nightshift.model.LoraWeights;
 import dev.nightshift.model.OpenModel;
 import dev.nightshift.quant.BFloat16;
+import dev.nightshift.tensor.Weight;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
@@ -22,10 +25,14 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Golden adapters merged into their base, against PEFT's logits of base and adapter. */
 class MergedModelTest {
     /**
-     * Relative error of logits that rounding every merged weight to bfloat16 may cost: 2^-9 a weight, about half a percent in
-     * the goldens' own comparison of rounded and exact weights.
+     * Relative error of logits that rounding every merged weight to bfloat16 may cost. PEFT 0.21.2's own merge_and_unload of
+     * these adapters into the float32 llama, rounded to bfloat16 with torch 2.15, is 2.9e-3 (attention_only), 7.1e-3 (plain) and
+     * 1.26e-2 (rslora) away from the adapter unmerged.
      */
-    private static final double ROUNDED_WEIGHTS = 1e-2;
+    private static final double ROUNDED_WEIGHTS = 2e-2;
+
+    /** Half a unit in bfloat16's last place, 2^-9, and binary32 before it. */
+    private static final double ROUNDED_ONCE = 1.001 / 512;
 
     private static final BatchLimits LIMITS = new BatchLimits(80, 1, 80, 8);
 
@@ -75,10 +82,42 @@ class MergedModelTest {
         float[] golden = GoldenTensors.open(GoldenAdapters.folder(adapter).resolve("io.safetensors"))
                 .floats("logits");
         double error = relativeError(logits(folder), golden);
-        double without = relativeError(logits(GoldenAdapters.base()), golden);
-        System.err.printf("%s: merged %.2e, base alone %.2e%n", adapter, error, without);
+        System.err.printf("%s: merged %.2e%n", adapter, error);
         assertThat(error).isLessThan(ROUNDED_WEIGHTS);
-        assertThat(without).isGreaterThan(5 * error);
+        float[] without = GoldenTensors.open(
+                        GoldenTensors.shared("golden", "models", "llama").resolve("io.safetensors"))
+                .floats("logits_nf4");
+        assertThat(relativeError(without, golden)).isGreaterThan(20 * ROUNDED_WEIGHTS);
+    }
+
+    @Test
+    void eachMergedWeightIsTheSumRoundedOnce() throws IOException {
+        merge(GoldenAdapters.base(), Quantisation.NF4, "rslora");
+        try (Arena arena = Arena.ofShared();
+                Checkpoint base = open(GoldenAdapters.base(), Quantisation.NF4)) {
+            LoraWeights adapter = PeftFolder.read(GoldenAdapters.folder("rslora"), base.config(), arena);
+            LoraWeights.Factors factors = adapter.factors().getFirst();
+            int target = factors.target();
+            assertThat(target).isZero();
+            Weight.Fused qkv = (Weight.Fused) base.weights().layer(0, arena).qkv();
+            int columns = qkv.columns();
+            StoredTensor merged = TensorFiles.open(new FolderFiles(folder), arena)
+                    .require(AdapterModules.name(base.config(), target) + ".weight");
+            float[] row = new float[columns];
+            for (int o = 0; o < qkv.parts().getFirst().rows(); o += 5) {
+                WeightRows.of(qkv.parts().getFirst()).read(o, row);
+                for (int i = 0; i < columns; i++) {
+                    double sum = row[i];
+                    for (int j = 0; j < factors.rank(); j++) {
+                        sum += (double) factors.scale()
+                                * PeftFolder.value(factors.b(), (long) o * factors.rank() + j)
+                                * PeftFolder.value(factors.a(), (long) j * columns + i);
+                    }
+                    assertThat((double) PeftFolder.value(merged.tensor(), (long) o * columns + i))
+                            .isCloseTo(sum, within(ROUNDED_ONCE * Math.abs(sum) + 1e-7));
+                }
+            }
+        }
     }
 
     @Test
