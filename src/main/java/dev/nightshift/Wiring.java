@@ -24,18 +24,24 @@ import dev.nightshift.engine.EngineLimits;
 import dev.nightshift.engine.EngineLoop;
 import dev.nightshift.engine.EngineModel;
 import dev.nightshift.engine.IdleWork;
+import dev.nightshift.files.FileLimits;
+import dev.nightshift.files.FileStore;
+import dev.nightshift.files.Uploads;
 import dev.nightshift.model.KvCache;
 import dev.nightshift.model.Llama;
 import dev.nightshift.model.ModelWeights;
+import dev.nightshift.store.Database;
 import dev.nightshift.telemetry.ServingMeters;
 import dev.nightshift.tensor.TensorOps;
 import dev.nightshift.tokenizer.Tokenizer;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.quarkus.runtime.configuration.MemorySize;
 import jakarta.enterprise.context.ApplicationScoped;
+import jakarta.enterprise.inject.Disposes;
 import jakarta.enterprise.inject.Produces;
 import jakarta.inject.Singleton;
 import java.nio.file.Path;
+import java.time.Clock;
 import java.util.Optional;
 import java.util.Set;
 
@@ -135,6 +141,37 @@ public class Wiring {
     @Singleton
     static ServingMeters servingMeters(MeterRegistry registry) {
         return new ServingMeters(registry);
+    }
+
+    // ---- what lies below nightshift.data
+
+    @Produces
+    @Singleton
+    Database database() {
+        return Database.open(Path.of(model.data()));
+    }
+
+    static void close(@Disposes Database database) {
+        database.close();
+    }
+
+    @Produces
+    @Singleton
+    FileStore fileStore(Database database, FileSettings settings) {
+        FileLimits limits = new FileLimits(
+                settings.file().asLongValue(),
+                settings.batch().asLongValue(),
+                settings.part().asLongValue(),
+                settings.upload().asLongValue(),
+                settings.parts(),
+                settings.uploadLife());
+        return new FileStore(database, Path.of(model.data(), "files"), limits, Clock.systemUTC());
+    }
+
+    @Produces
+    @Singleton
+    Uploads uploads(FileStore files) {
+        return new Uploads(files, Path.of(model.data(), "uploads"));
     }
 
     // ---- the resident model

@@ -32,6 +32,9 @@ final class ImportTable {
             "tensor.cpu",
             "tensor.cuda",
             "tensor.nd4j",
+            "files",
+            "jsonl",
+            "store",
             "failure");
 
     /** Usable by every package, and by those from the engine upwards. */
@@ -51,17 +54,17 @@ final class ImportTable {
     private final Map<String, Set<String>> allowed = new LinkedHashMap<>();
 
     ImportTable() {
-        List<String> wire = new ArrayList<>(List.of("chat", "tuning", "adapter", "store"));
+        List<String> wire = new ArrayList<>(List.of("chat", "tuning", "adapter", "files", "store"));
         wire.addAll(REQUEST_RECORDS);
         allowed.put("api.http", Set.copyOf(wire));
         wire.add("proto");
         allowed.put("api.grpc", Set.copyOf(wire));
         allowed.put("chat", Set.of("engine", "adapter", "tokenizer", "template"));
-        allowed.put("tuning", Set.of("engine", "train", "adapter", "store"));
+        allowed.put("tuning", Set.of("engine", "train", "adapter", "files", "store"));
         allowed.put("engine", Set.of("model", "adapter", "tensor"));
         allowed.put("adapter", Set.of("model", "checkpoint", "tensor", "store"));
         // quant for the code book of the 8-bit optimizer states
-        allowed.put("train", Set.of("model", "template", "tokenizer", "checkpoint", "tensor", "quant"));
+        allowed.put("train", Set.of("model", "template", "tokenizer", "checkpoint", "tensor", "quant", "jsonl"));
         allowed.put("template", Set.of());
         allowed.put("model", Set.of("tensor", "quant"));
         allowed.put("checkpoint", Set.of("model", "tensor", "quant"));
@@ -71,6 +74,8 @@ final class ImportTable {
         allowed.put("tensor.cpu", Set.of("tensor", "quant"));
         allowed.put("tensor.cuda", Set.of("tensor", "quant"));
         allowed.put("tensor.nd4j", Set.of("tensor", "quant"));
+        allowed.put("files", Set.of("store", "jsonl"));
+        allowed.put("jsonl", Set.of());
         allowed.put("store", Set.of());
         allowed.put(TELEMETRY, Set.of());
         allowed.put(FAILURE, Set.of());

@@ -20,7 +20,7 @@ import java.util.regex.Pattern;
 @ApplicationScoped
 public class EdgeRoutes {
     /** Before Quarkus' own body limit (-2), which answers without a body. */
-    private static final int BEFORE_LIMIT = -100;
+    static final int BEFORE_LIMIT = -100;
 
     private static final Pattern REQUEST_ID = Pattern.compile("[A-Za-z0-9._:-]{1,128}");
     private static final Pattern SLASHES = Pattern.compile("/{2,}");
@@ -60,7 +60,7 @@ public class EdgeRoutes {
             call.reroute(query == null ? tidy : tidy + "?" + query);
             return;
         }
-        if (declaredLength(call) > limit.bytes()) {
+        if (declaredLength(call) > limit.bytes() && !FileRoutes.takes(call.request())) {
             refuseBody(call);
             return;
         }
@@ -94,7 +94,7 @@ public class EdgeRoutes {
         return ALIASES.getOrDefault(tidy, tidy);
     }
 
-    private static long declaredLength(RoutingContext call) {
+    static long declaredLength(RoutingContext call) {
         String length = call.request().getHeader("Content-Length");
         try {
             return length == null ? 0 : Long.parseLong(length);
@@ -113,7 +113,7 @@ public class EdgeRoutes {
         }
     }
 
-    private static void write(RoutingContext call, ServingException failure) {
+    static void write(RoutingContext call, ServingException failure) {
         call.response()
                 .setStatusCode(failure.code().httpStatus())
                 .putHeader("Content-Type", "application/json")
