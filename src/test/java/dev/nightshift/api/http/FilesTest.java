@@ -173,8 +173,9 @@ class FilesTest {
     @Test
     void aFileOverItsLimitIsA413WithAnErrorObject() throws Exception {
         try (RawHttp http = new RawHttp(server)) {
-            http.send("POST /v1/files HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
-                    + "Content-Length: 50000000\r\n\r\n");
+            String head = "POST /v1/files HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+                    + "Content-Length: 50000000\r\n\r\n";
+            http.send(head.getBytes(StandardCharsets.US_ASCII));
             assertThat(http.until("payload_too_large", Duration.ofSeconds(10))).contains("413", "41943040");
         }
     }
