@@ -8,6 +8,7 @@ import dev.nightshift.files.Purpose;
 import dev.nightshift.files.StoredFile;
 import dev.nightshift.files.Upload;
 import dev.nightshift.files.Uploads;
+import io.vertx.core.Handler;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
@@ -62,12 +63,28 @@ public class FileRoutes {
         BodyHandler body = BodyHandler.create(files.incomingFolder().toString())
                 .setBodyLimit(bytesMax + FORM_BYTES_MAX)
                 .setDeleteUploadedFilesOnEnd(true);
-        router.post(path)
-                .order(EdgeRoutes.BEFORE_LIMIT + 1)
-                .handler(call -> check(call, bytesMax))
-                .handler(body)
-                .blockingHandler(call -> answer(call, answer), false)
-                .failureHandler(call -> fail(call, bytesMax));
+        List<Handler<RoutingContext>> steps = List.of(call -> check(call, bytesMax), body, call -> work(call, answer));
+        for (int i = 0; i < steps.size(); i++) {
+            router.post(path)
+                    .order(EdgeRoutes.BEFORE_LIMIT + 1 + i)
+                    .handler(steps.get(i))
+                    .failureHandler(call -> fail(call, bytesMax));
+        }
+    }
+
+    /** Checking and syncing a large file takes seconds, which the event loop must not wait for. */
+    private static void work(RoutingContext call, Function<RoutingContext, Object> answer) {
+        call.vertx().executeBlocking(() -> Buffer.buffer(Json.bytes(answer.apply(call))), false)
+                .onSuccess(json -> call.response()
+                        .putHeader("Content-Type", "application/json")
+                        .end(json))
+                .onFailure(failure -> {
+                    if (failure instanceof ServingException refusal) {
+                        EdgeRoutes.write(call, refusal);
+                    } else {
+                        call.fail(failure);
+                    }
+                });
     }
 
     private static void check(RoutingContext call, long bytesMax) {
@@ -90,15 +107,6 @@ public class FileRoutes {
                 ErrorCode.PAYLOAD_TOO_LARGE,
                 what + ", the limit of a file or a part sent at once is " + bytesMax
                         + "; larger files come through /v1/uploads");
-    }
-
-    private static void answer(RoutingContext call, Function<RoutingContext, Object> answer) {
-        try {
-            byte[] json = Json.bytes(answer.apply(call));
-            call.response().putHeader("Content-Type", "application/json").end(Buffer.buffer(json));
-        } catch (ServingException refusal) {
-            EdgeRoutes.write(call, refusal);
-        }
     }
 
     private static void fail(RoutingContext call, long bytesMax) {
