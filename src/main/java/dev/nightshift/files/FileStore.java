@@ -83,6 +83,17 @@ public final class FileStore {
         return accept(content, given, bytesMax, (handle, file) -> {});
     }
 
+    /** Stores what the server itself has written. */
+    public StoredFile save(NewFile given, byte[] content) {
+        Path unfinished = newIncoming();
+        try {
+            Files.write(unfinished, content);
+        } catch (IOException e) {
+            throw Disk.failure("the file '" + given.filename() + "' can't be stored", e);
+        }
+        return accept(unfinished, given, Long.MAX_VALUE);
+    }
+
     /** @param with further rows of the same transaction */
     StoredFile accept(Path content, NewFile given, long bytesMax, BiConsumer<Handle, StoredFile> with) {
         try {

@@ -1,6 +1,8 @@
 package dev.nightshift.tokenizer;
 
+import ai.djl.huggingface.tokenizers.Encoding;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import ai.djl.huggingface.tokenizers.jni.CharSpan;
 import dev.nightshift.failure.ErrorCode;
 import dev.nightshift.failure.ServingException;
 import java.io.ByteArrayInputStream;
@@ -177,15 +179,42 @@ public final class Tokenizer {
      * @param untrusted start (inclusive) and end (exclusive) of each range in turn, UTF-16 units, in order, not overlapping
      */
     public int[] encodeRendered(String text, int[] untrusted) {
+        return raw(renamed, rewrite(text, untrusted).text(), false);
+    }
+
+    /** The ids of {@link #encodeRendered}, and where each comes from. */
+    public AlignedTokens alignRendered(String text, int[] untrusted) {
+        Rewritten rewritten = rewrite(text, untrusted);
+        return align(renamed, rewritten.text(), false, rewritten.origins());
+    }
+
+    /** The ids of {@link #encode}, and where each comes from; a token that was added comes from an empty range. */
+    public AlignedTokens align(String text, boolean addSpecial) {
+        String clean = wholeCharacters(text);
+        return align(asWritten, clean, addSpecial, Rewritten.asItIs(clean).origins());
+    }
+
+    private Rewritten rewrite(String text, int[] untrusted) {
         checkRanges(text.length(), untrusted);
         String clean = wholeCharacters(text);
-        StringBuilder rewritten = new StringBuilder(clean.length() + 64);
-        int copied = 0;
-        for (AddedTokenScan.Found found : scan.controls(clean, untrusted)) {
-            rewritten.append(clean, copied, found.from()).append(names.get(found.token()));
-            copied = found.to();
+        return Rewritten.of(clean, scan.controls(clean, untrusted), names);
+    }
+
+    /** @param origins position in the caller's text of each code point, and of the end */
+    private static AlignedTokens align(
+            HuggingFaceTokenizer tokenizer, String text, boolean addSpecial, int[] origins) {
+        Encoding encoding = tokenizer.encode(text, addSpecial, false);
+        long[] wide = encoding.getIds();
+        CharSpan[] spans = encoding.getCharTokenSpans(); // in code points; null for a token that was added
+        int[] narrow = new int[wide.length];
+        int[] from = new int[wide.length];
+        int[] to = new int[wide.length];
+        for (int i = 0; i < wide.length; i++) {
+            narrow[i] = Math.toIntExact(wide[i]);
+            from[i] = spans[i] == null ? (i == 0 ? 0 : to[i - 1]) : origins[spans[i].getStart()];
+            to[i] = spans[i] == null ? from[i] : origins[spans[i].getEnd()];
         }
-        return raw(renamed, rewritten.append(clean, copied, clean.length()).toString(), false);
+        return new AlignedTokens(narrow, from, to);
     }
 
     private static void checkRanges(int length, int[] untrusted) {
