@@ -17,7 +17,7 @@ import org.flywaydb.core.api.resource.LoadableResource;
  * {@code db/migration} gets its line here.
  */
 final class Migrations implements ResourceProvider {
-    static final List<String> FILES = List.of("V001__files.sql");
+    static final List<String> FILES = List.of("V001__files.sql", "V002__tuning.sql");
 
     private static final String FOLDER = "db/migration/";
 

@@ -114,6 +114,9 @@ public class EdgeRoutes {
     }
 
     static void write(RoutingContext call, ServingException failure) {
+        if (failure.code() == ErrorCode.CONFLICT) {
+            call.response().putHeader("x-should-retry", "false");
+        }
         call.response()
                 .setStatusCode(failure.code().httpStatus())
                 .putHeader("Content-Type", "application/json")

@@ -4,7 +4,8 @@ import dev.nightshift.files.NewFile;
 import dev.nightshift.files.Purpose;
 import dev.nightshift.files.Uploads;
 import io.smallrye.common.annotation.Blocking;
-import io.vertx.core.http.HttpServerRequest;
+import io.smallrye.mutiny.Uni;
+import io.vertx.ext.web.RoutingContext;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.ws.rs.Consumes;
 import jakarta.ws.rs.POST;
@@ -23,13 +24,14 @@ import org.eclipse.microprofile.openapi.annotations.tags.Tag;
 /** {@code /v1/uploads}: files in parts. The parts themselves are {@link FileRoutes}'. */
 @Path("/v1/uploads")
 @ApplicationScoped
-@Blocking
 @Tag(name = "Uploads")
 public class UploadResource {
     private final Uploads uploads;
+    private final Exchanges exchanges;
 
-    UploadResource(Uploads uploads) {
+    UploadResource(Uploads uploads, Exchanges exchanges) {
         this.uploads = uploads;
+        this.exchanges = exchanges;
     }
 
     /** Begins an upload. */
@@ -39,8 +41,11 @@ public class UploadResource {
     @APIResponse(
             responseCode = "200",
             content = @Content(mediaType = "application/json", schema = @Schema(implementation = UploadObject.class)))
-    public Response create(byte[] body, @Context HttpServerRequest request) {
-        Fields fields = JsonBody.fields(request, body);
+    public Uni<Response> create(@Context RoutingContext call) {
+        return exchanges.answerAtOnce(call, this::create);
+    }
+
+    private UploadObject create(Fields fields) {
         NewFile file = new NewFile(
                 fields.requiredString("filename"),
                 Purpose.ofUpload(fields.requiredString("purpose")),
@@ -48,7 +53,7 @@ public class UploadResource {
         long bytes = fields.whole("bytes", 1, Long.MAX_VALUE).orElseThrow(() -> fields.missing("bytes"));
         String type = fields.requiredString("mime_type");
         JsonBody.logUnknown(fields);
-        return Answers.json(UploadObject.of(uploads.create(file, bytes, type), null));
+        return UploadObject.of(uploads.create(file, bytes, type), null);
     }
 
     /** Puts the parts together, in the order of their ids in the body. */
@@ -59,18 +64,22 @@ public class UploadResource {
     @APIResponse(
             responseCode = "200",
             content = @Content(mediaType = "application/json", schema = @Schema(implementation = UploadObject.class)))
-    public Response complete(@PathParam("id") String id, byte[] body, @Context HttpServerRequest request) {
-        Fields fields = JsonBody.fields(request, body);
+    public Uni<Response> complete(@PathParam("id") String id, @Context RoutingContext call) {
+        return exchanges.answerAtOnce(call, fields -> complete(id, fields));
+    }
+
+    private UploadObject complete(String id, Fields fields) {
         List<String> parts =
                 fields.list("part_ids", Fields::asString).orElseThrow(() -> fields.missing("part_ids"));
         Uploads.Completed done = uploads.complete(id, parts, fields.string("md5"));
         JsonBody.logUnknown(fields);
-        return Answers.json(UploadObject.of(done.upload(), done.file()));
+        return UploadObject.of(done.upload(), done.file());
     }
 
     /** Parts that have arrived are deleted. */
     @POST
     @Path("/{id}/cancel")
+    @Blocking
     @Consumes(MediaType.WILDCARD)
     @Operation(summary = "Give an upload up", operationId = "cancelUpload")
     @APIResponse(
