@@ -117,6 +117,7 @@ public final class AdapterSlots {
 
     /** A slot for a lease, or {@link AdapterLease#WAITING}; the version stays in it until {@link #leave}. */
     int take(Version version, long ticket, HostCopies copies, boolean pinned) {
+        int wantedMax;
         synchronized (this) {
             if (isHeldBack(ticket)) {
                 waiting.putIfAbsent(ticket, 0);
@@ -130,8 +131,11 @@ public final class AdapterSlots {
                 waiting.putIfAbsent(ticket, 0);
                 return AdapterLease.WAITING;
             }
+            // Those that are held back for the first one may hold all places, so it needs none.
+            boolean first = !waiting.isEmpty() && waiting.firstKey() == ticket;
+            wantedMax = first ? Integer.MAX_VALUE : slots.length;
         }
-        HostCopy copy = copies.hold(version, slots.length);
+        HostCopy copy = copies.hold(version, wantedMax);
         if (copy == null) {
             return AdapterLease.WAITING; // it is being read; no room is asked for before
         }

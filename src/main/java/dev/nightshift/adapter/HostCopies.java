@@ -194,12 +194,16 @@ final class HostCopies implements AutoCloseable {
         }
     }
 
-    /** The copy, which stays until {@link #release}, or null; then it is on its way and stays when it comes. Engine thread. */
+    /**
+     * The copy, which stays until {@link #release}, or null; then it is on its way and stays when it comes, unless {@code
+     * wantedMax} others are so already. Engine thread.
+     */
     HostCopy hold(Version version, int wantedMax) {
         synchronized (this) {
             HostCopy copy = copies.get(version);
             if (copy != null) {
                 held.add(version);
+                wanted.remove(version);
                 return copy;
             }
             if (!wanted.contains(version) && wanted.size() >= wantedMax) {

@@ -112,6 +112,30 @@ final class AdapterScene implements AutoCloseable {
         return read(start(name, prompt, tokens));
     }
 
+    /** The greedy text of an adapter without engine, cache or batch mates; before the engine is started. */
+    List<Integer> oracle(String name, int[] prompt, int tokens) {
+        if (engine != null) {
+            throw new IllegalStateException("the engine owns the device");
+        }
+        int vocab = model.checkpoint().config().vocabSize();
+        AdapterBinding binding = binding(name);
+        List<Integer> text = new ArrayList<>();
+        int[] ids = prompt.clone();
+        for (int i = 0; i < tokens; i++) {
+            float[] logits = model.logits(ids, binding.slot());
+            int best = 0;
+            int last = (ids.length - 1) * vocab;
+            for (int v = 1; v < vocab; v++) {
+                best = logits[last + v] > logits[last + best] ? v : best;
+            }
+            text.add(best);
+            ids = Arrays.copyOf(ids, ids.length + 1);
+            ids[ids.length - 1] = best;
+        }
+        binding.release().run();
+        return text;
+    }
+
     /** All tokens; throws the failure of a sequence that failed. */
     static List<Integer> read(Sequence sequence) {
         List<Integer> ids = new ArrayList<>();
