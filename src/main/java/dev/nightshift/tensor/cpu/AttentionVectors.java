@@ -12,52 +12,55 @@ import jdk.incubator.vector.VectorSpecies;
 final class AttentionVectors implements AttentionLanes {
     private static final VectorSpecies<Float> F = Lanes.species(MethodHandles.lookup());
     private static final int LANES = F.length();
+    private static final int VECTOR = LANES * Float.BYTES;
 
     @Override
     public void scores(float[] q, int queries, int headDim, long keys, int keyStride, float[] s) {
         int i = 0;
-        while (i < queries) {
-            int left = queries - i;
-            int take = left >= 6 ? 6 : left >= 3 ? 3 : 1;
-            switch (take) {
-                case 6 -> six(q, i * headDim, headDim, keys, keyStride, s, i * keyStride);
-                case 3 -> three(q, i * headDim, headDim, keys, keyStride, s, i * keyStride);
-                default -> one(q, i * headDim, headDim, keys, keyStride, s, i * keyStride);
+        for (; i <= queries - 3; i += 3) {
+            if (keyStride % (2 * LANES) == 0) {
+                threePairs(q, i * headDim, headDim, keys, keyStride, s, i * keyStride);
+            } else {
+                three(q, i * headDim, headDim, keys, keyStride, s, i * keyStride);
             }
-            i += take;
+        }
+        for (; i < queries; i++) {
+            one(q, i * headDim, headDim, keys, keyStride, s, i * keyStride);
         }
     }
 
-    private static void six(float[] q, int first, int headDim, long keys, int keyStride, float[] s, int to) {
+    /** Three queries by two vectors of positions: six chains. */
+    private static void threePairs(float[] q, int first, int headDim, long keys, int keyStride, float[] s, int to) {
         int q1 = first + headDim;
         int q2 = q1 + headDim;
-        int q3 = q2 + headDim;
-        int q4 = q3 + headDim;
-        int q5 = q4 + headDim;
-        for (int t = 0; t < keyStride; t += LANES) {
+        for (int t = 0; t < keyStride; t += 2 * LANES) {
             long key = keys + 4L * t;
             FloatVector a0 = FloatVector.zero(F);
+            FloatVector b0 = a0;
             FloatVector a1 = a0;
+            FloatVector b1 = a0;
             FloatVector a2 = a0;
-            FloatVector a3 = a0;
-            FloatVector a4 = a0;
-            FloatVector a5 = a0;
+            FloatVector b2 = a0;
             for (int d = 0; d < headDim; d++) {
                 FloatVector k = FloatVector.fromMemorySegment(F, ALL, key, LE);
-                a0 = FloatVector.broadcast(F, q[first + d]).fma(k, a0);
-                a1 = FloatVector.broadcast(F, q[q1 + d]).fma(k, a1);
-                a2 = FloatVector.broadcast(F, q[q2 + d]).fma(k, a2);
-                a3 = FloatVector.broadcast(F, q[q3 + d]).fma(k, a3);
-                a4 = FloatVector.broadcast(F, q[q4 + d]).fma(k, a4);
-                a5 = FloatVector.broadcast(F, q[q5 + d]).fma(k, a5);
+                FloatVector l = FloatVector.fromMemorySegment(F, ALL, key + VECTOR, LE);
+                FloatVector w = FloatVector.broadcast(F, q[first + d]);
+                a0 = w.fma(k, a0);
+                b0 = w.fma(l, b0);
+                w = FloatVector.broadcast(F, q[q1 + d]);
+                a1 = w.fma(k, a1);
+                b1 = w.fma(l, b1);
+                w = FloatVector.broadcast(F, q[q2 + d]);
+                a2 = w.fma(k, a2);
+                b2 = w.fma(l, b2);
                 key += 4L * keyStride;
             }
             a0.intoArray(s, to + t);
+            b0.intoArray(s, to + t + LANES);
             a1.intoArray(s, to + keyStride + t);
+            b1.intoArray(s, to + keyStride + t + LANES);
             a2.intoArray(s, to + 2 * keyStride + t);
-            a3.intoArray(s, to + 3 * keyStride + t);
-            a4.intoArray(s, to + 4 * keyStride + t);
-            a5.intoArray(s, to + 5 * keyStride + t);
+            b2.intoArray(s, to + 2 * keyStride + t + LANES);
         }
     }
 
@@ -134,58 +137,53 @@ final class AttentionVectors implements AttentionLanes {
             float[] o) {
         int end = first + queries;
         int i = first;
-        while (i < end) {
-            int take = end - i >= 6 ? 6 : end - i >= 3 ? 3 : 1;
-            switch (take) {
-                case 6 -> six(s, keyStride, i, from, to, values, valueStride, factor, o);
-                case 3 -> three(s, keyStride, i, from, to, values, valueStride, factor, o);
-                default -> one(s, keyStride, i, from, to, values, valueStride, factor, o);
+        for (; i <= end - 3; i += 3) {
+            if (valueStride % (2 * LANES) == 0) {
+                threePairs(s, keyStride, i, from, to, values, valueStride, factor, o);
+            } else {
+                three(s, keyStride, i, from, to, values, valueStride, factor, o);
             }
-            i += take;
+        }
+        for (; i < end; i++) {
+            one(s, keyStride, i, from, to, values, valueStride, factor, o);
         }
     }
 
-    private static void six(
-            float[] s,
-            int keyStride,
-            int first,
-            int from,
-            int to,
-            long values,
-            int valueStride,
-            float[] factor,
-            float[] o) {
+    /** Three queries by two vectors of the head. */
+    private static void threePairs(
+            float[] s, int keyStride, int first, int from, int to, long values, int valueStride, float[] factor, float[] o) {
         int s0 = first * keyStride;
         int s1 = s0 + keyStride;
         int s2 = s1 + keyStride;
-        int s3 = s2 + keyStride;
-        int s4 = s3 + keyStride;
-        int s5 = s4 + keyStride;
-        for (int d = 0; d < valueStride; d += LANES) {
+        for (int d = 0; d < valueStride; d += 2 * LANES) {
             long value = values + 4L * ((long) from * valueStride + d);
             int at = first * valueStride + d;
             FloatVector a0 = FloatVector.fromArray(F, o, at).mul(factor[first]);
+            FloatVector b0 = FloatVector.fromArray(F, o, at + LANES).mul(factor[first]);
             FloatVector a1 = FloatVector.fromArray(F, o, at + valueStride).mul(factor[first + 1]);
+            FloatVector b1 = FloatVector.fromArray(F, o, at + valueStride + LANES).mul(factor[first + 1]);
             FloatVector a2 = FloatVector.fromArray(F, o, at + 2 * valueStride).mul(factor[first + 2]);
-            FloatVector a3 = FloatVector.fromArray(F, o, at + 3 * valueStride).mul(factor[first + 3]);
-            FloatVector a4 = FloatVector.fromArray(F, o, at + 4 * valueStride).mul(factor[first + 4]);
-            FloatVector a5 = FloatVector.fromArray(F, o, at + 5 * valueStride).mul(factor[first + 5]);
+            FloatVector b2 = FloatVector.fromArray(F, o, at + 2 * valueStride + LANES).mul(factor[first + 2]);
             for (int t = from; t < to; t++) {
                 FloatVector v = FloatVector.fromMemorySegment(F, ALL, value, LE);
-                a0 = FloatVector.broadcast(F, s[s0 + t]).fma(v, a0);
-                a1 = FloatVector.broadcast(F, s[s1 + t]).fma(v, a1);
-                a2 = FloatVector.broadcast(F, s[s2 + t]).fma(v, a2);
-                a3 = FloatVector.broadcast(F, s[s3 + t]).fma(v, a3);
-                a4 = FloatVector.broadcast(F, s[s4 + t]).fma(v, a4);
-                a5 = FloatVector.broadcast(F, s[s5 + t]).fma(v, a5);
+                FloatVector u = FloatVector.fromMemorySegment(F, ALL, value + VECTOR, LE);
+                FloatVector w = FloatVector.broadcast(F, s[s0 + t]);
+                a0 = w.fma(v, a0);
+                b0 = w.fma(u, b0);
+                w = FloatVector.broadcast(F, s[s1 + t]);
+                a1 = w.fma(v, a1);
+                b1 = w.fma(u, b1);
+                w = FloatVector.broadcast(F, s[s2 + t]);
+                a2 = w.fma(v, a2);
+                b2 = w.fma(u, b2);
                 value += 4L * valueStride;
             }
             a0.intoArray(o, at);
+            b0.intoArray(o, at + LANES);
             a1.intoArray(o, at + valueStride);
+            b1.intoArray(o, at + valueStride + LANES);
             a2.intoArray(o, at + 2 * valueStride);
-            a3.intoArray(o, at + 3 * valueStride);
-            a4.intoArray(o, at + 4 * valueStride);
-            a5.intoArray(o, at + 5 * valueStride);
+            b2.intoArray(o, at + 2 * valueStride + LANES);
         }
     }
 
