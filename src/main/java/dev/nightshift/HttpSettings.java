@@ -13,6 +13,10 @@ public interface HttpSettings {
     @WithDefault("32M")
     MemorySize bodyLimit();
 
+    /** Requests being received or answered at a time, over both interfaces; more are refused with 429 before they are read. */
+    @WithDefault("640")
+    int maxRequests();
+
     /** How long running requests may take to finish after SIGTERM. */
     @WithDefault("30S")
     Duration drainTimeout();

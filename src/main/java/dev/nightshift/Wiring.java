@@ -133,8 +133,8 @@ public class Wiring {
 
     @Produces
     @Singleton
-    EdgeRoutes.BodyLimit bodyLimit() {
-        return new EdgeRoutes.BodyLimit(http.bodyLimit().asLongValue());
+    EdgeRoutes.Limits edgeLimits() {
+        return new EdgeRoutes.Limits(http.bodyLimit().asLongValue(), http.maxRequests());
     }
 
     @Produces

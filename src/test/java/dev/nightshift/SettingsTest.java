@@ -71,6 +71,7 @@ class SettingsTest {
     void httpSettingsHaveTheirDefaults() {
         HttpSettings http = config(Map.of()).getConfigMapping(HttpSettings.class);
         assertThat(http.bodyLimit().asLongValue()).isEqualTo(32L << 20);
+        assertThat(http.maxRequests()).isEqualTo(640);
         assertThat(http.drainTimeout()).isEqualTo(Duration.ofSeconds(30));
         assertThat(http.keepAlive()).isEqualTo(Duration.ofSeconds(10));
         assertThat(http.slowReader()).isEqualTo(Duration.ofSeconds(30));

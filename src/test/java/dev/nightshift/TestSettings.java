@@ -24,6 +24,7 @@ public final class TestSettings implements QuarkusTestResourceLifecycleManager {
         }
         return Map.of(
                 "nightshift.keep-alive", "1S",
+                "nightshift.max-requests", "250",
                 "nightshift.slow-reader", "3S",
                 "nightshift.data", data.toString(),
                 "nightshift.files.file", "40M",

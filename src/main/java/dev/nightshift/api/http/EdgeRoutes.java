@@ -3,11 +3,13 @@ package dev.nightshift.api.http;
 import dev.nightshift.failure.ErrorCode;
 import dev.nightshift.failure.ServingException;
 import io.vertx.core.buffer.Buffer;
+import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerResponse;
 import io.vertx.ext.web.Router;
 import io.vertx.ext.web.RoutingContext;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.event.Observes;
+import java.time.Duration;
 import java.util.HexFormat;
 import java.util.Map;
 import java.util.concurrent.ThreadLocalRandom;
@@ -33,11 +35,11 @@ public class EdgeRoutes {
             "/v1/tokenizer_info", "/tokenizer_info",
             "/q/openapi", "/openapi");
 
-    private final BodyLimit limit;
+    private final Limits limits;
     private final InFlight inFlight;
 
-    EdgeRoutes(BodyLimit limit, InFlight inFlight) {
-        this.limit = limit;
+    EdgeRoutes(Limits limits, InFlight inFlight) {
+        this.limits = limits;
         this.inFlight = inFlight;
     }
 
@@ -60,11 +62,24 @@ public class EdgeRoutes {
             call.reroute(query == null ? tidy : tidy + "?" + query);
             return;
         }
-        if (declaredLength(call) > limit.bytes() && !FileRoutes.takes(call.request())) {
+        if (declaredLength(call) > limits.bodyBytes() && !FileRoutes.takes(call.request())) {
             refuseBody(call);
             return;
         }
+        if (call.request().method().equals(HttpMethod.POST) && inFlight.count() > limits.requests()) {
+            write(call, crowded());
+            return;
+        }
         call.next();
+    }
+
+    /** Each request that is let in may hold a body and a place among the workers. */
+    private ServingException crowded() {
+        return new ServingException(
+                        ErrorCode.QUEUE_FULL,
+                        "%d requests are being answered, the limit is %d (nightshift.max-requests)"
+                                .formatted(inFlight.count() - 1, limits.requests()))
+                .withRetryAfter(Duration.ofSeconds(1));
     }
 
     /** Clients show these when they report a failure. */
@@ -104,7 +119,7 @@ public class EdgeRoutes {
     }
 
     private void refuseBody(RoutingContext call) {
-        write(call, JsonBody.tooLarge("of " + declaredLength(call) + " bytes", limit.bytes()));
+        write(call, JsonBody.tooLarge("of " + declaredLength(call) + " bytes", limits.bodyBytes()));
     }
 
     private static void unknown(RoutingContext call) {
@@ -117,12 +132,19 @@ public class EdgeRoutes {
         if (failure.code() == ErrorCode.CONFLICT) {
             call.response().putHeader("x-should-retry", "false");
         }
+        failure.retryAfter()
+                .ifPresent(wait -> call.response().putHeader("Retry-After", Long.toString(wait.toSeconds())));
         call.response()
                 .setStatusCode(failure.code().httpStatus())
                 .putHeader("Content-Type", "application/json")
                 .end(Buffer.buffer(Json.bytes(ErrorBody.of(failure))));
     }
 
-    /** Largest body of a request. */
-    public record BodyLimit(long bytes) {}
+    /**
+     * What is refused before it is read.
+     *
+     * @param bodyBytes largest body of a request
+     * @param requests being answered at a time
+     */
+    public record Limits(long bodyBytes, int requests) {}
 }

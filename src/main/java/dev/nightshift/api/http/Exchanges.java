@@ -24,12 +24,12 @@ import java.util.function.Function;
 public class Exchanges {
     private final Vertx vertx;
     private final StreamTimes times;
-    private final EdgeRoutes.BodyLimit limit;
+    private final EdgeRoutes.Limits limits;
 
-    Exchanges(Vertx vertx, StreamTimes times, EdgeRoutes.BodyLimit limit) {
+    Exchanges(Vertx vertx, StreamTimes times, EdgeRoutes.Limits limits) {
         this.vertx = vertx;
         this.times = times;
-        this.limit = limit;
+        this.limits = limits;
     }
 
     /** What a request asks of the model, and how it wants to hear it. */
@@ -58,7 +58,7 @@ public class Exchanges {
 
     private Future<Object> onWorker(RoutingContext call, Function<byte[], Object> work) {
         Context context = Vertx.currentContext();
-        return JsonBody.read(call.request(), limit.bytes())
+        return JsonBody.read(call.request(), limits.bodyBytes())
                 .compose(body -> context.executeBlocking(() -> work.apply(body), false));
     }
 

@@ -11,6 +11,7 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
@@ -196,6 +197,28 @@ class SseTest {
         assertThat(body.split("\\[DONE\\]", -1)).hasSize(2);
         assertThat(Pattern.compile("\"finish_reason\":\"length\"").matcher(body).results())
                 .hasSize(3);
+    }
+
+    @Test
+    void moreRequestsThanTheLimitAreRefusedBeforeTheyAreRead() throws Exception {
+        List<RawHttp> clients = new ArrayList<>();
+        try {
+            for (int i = 0; i < 250; i++) {
+                clients.add(new RawHttp(server).post("/v1/chat/completions", chat(script("wait", "crowd" + i))));
+            }
+            clients.getLast().until("text/event-stream", SOON);
+            HttpResponse<String> refused = post(chat(script("wait", "one too many")));
+            assertThat(refused.statusCode()).isEqualTo(429);
+            assertThat(refused.headers().firstValue("Retry-After")).contains("1");
+            assertThat(refused.body()).contains("rate_limit_exceeded").contains("250");
+        } finally {
+            for (RawHttp client : clients) {
+                client.close();
+            }
+        }
+        assertThat(ScriptedEngine.sequence("script:wait:crowd0").awaitCancelled(SOON)).isTrue();
+        HttpResponse<String> again = post(chat(script("late", "after the crowd")));
+        assertThat(again.statusCode()).isEqualTo(200);
     }
 
     private HttpRequest request(String json) {
