@@ -101,7 +101,9 @@ final class RowReader {
             return MessageRows.messages(value, at);
         }
         if (role.equals("user") && DialogueText.HH.matches(value.textValue())) {
-            return DialogueText.HH.messages(value.textValue() + "\n\nAssistant:").stream()
+            String text = value.textValue().stripTrailing();
+            String asked = text.endsWith("\n\nAssistant:") ? text : text + "\n\nAssistant:";
+            return DialogueText.HH.messages(asked).stream()
                     .filter(message -> !message.get("content").equals(""))
                     .toList();
         }
