@@ -19,8 +19,18 @@ public record Dataset(List<List<Segment>> samples, Counts counts, List<Fault> fa
     /** How many faults are told. */
     public static final int FAULTS_MAX = 20;
 
-    /** @param file its name, as the client knows it */
-    public record Fault(String file, long line, String message) {}
+    /**
+     * What is wrong.
+     *
+     * @param file its name, as the client knows it; may be empty
+     * @param line 0 = the data set as a whole
+     */
+    public record Fault(String file, long line, String message) {
+        private String text() {
+            String name = file.isEmpty() ? "" : " of '" + file + "'";
+            return line == 0 ? message : "line " + line + name + ": " + message;
+        }
+    }
 
     /**
      * What was in the files, each row once.
@@ -60,8 +70,7 @@ public record Dataset(List<List<Segment>> samples, Counts counts, List<Fault> fa
             return this;
         }
         String list = faults.stream()
-                .map(fault -> "line %d%s: %s"
-                        .formatted(fault.line(), fault.file().isEmpty() ? "" : " of '" + fault.file() + "'", fault.message()))
+                .map(Fault::text)
                 .collect(Collectors.joining("; "));
         String rest = faultCount > faults.size() ? "; and " + (faultCount - faults.size()) + " more" : "";
         throw ServingException.invalid(
