@@ -20,7 +20,9 @@ class TermSignal {
         try {
             Signal.handle(new Signal("TERM"), signal -> Quarkus.asyncExit(0));
         } catch (IllegalArgumentException e) {
-            LOG.warnf("SIGTERM is not ours to answer here (%s); the process will end with the JVM's status", e.getMessage());
+            LOG.warnf(
+                    "SIGTERM is not ours to answer here (%s); the process will end with the JVM's status",
+                    e.getMessage());
         }
     }
 }

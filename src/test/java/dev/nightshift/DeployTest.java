@@ -28,8 +28,8 @@ class DeployTest {
         assertThat(asked).hasSizeGreaterThan(8);
         assertThat(asked).allSatisfy(name -> {
             // what Prometheus adds to a counter's, a timer's, a gauge's name
-            String meter = name.replaceAll("(_seconds)?(_bucket|_total|_bytes)?$", "")
-                    .replaceFirst("^nightshift_", "");
+            String meter =
+                    name.replaceAll("(_seconds)?(_bucket|_total|_bytes)?$", "").replaceFirst("^nightshift_", "");
             assertThat(sources.toString().replace('.', '_')).contains(meter);
         });
     }
@@ -37,7 +37,8 @@ class DeployTest {
     @Test
     void theContainersSetNoSettingThatTheServerLacks() throws IOException {
         String readme = Files.readString(Path.of("README.md"));
-        for (String file : new String[] {"Dockerfile", "compose.yaml", "compose.cpu.yaml", "kubernetes/nightshift.yaml"}) {
+        for (String file :
+                new String[] {"Dockerfile", "compose.yaml", "compose.cpu.yaml", "kubernetes/nightshift.yaml"}) {
             for (String variable : found("NIGHTSHIFT_[A-Z_]+", Files.readString(DEPLOY.resolve(file)))) {
                 String setting = variable.toLowerCase().replaceFirst("_", ".").replace('_', '-');
                 assertThat(readme).as(file + " sets " + variable).contains("`" + setting + "`");
@@ -49,7 +50,9 @@ class DeployTest {
     void probesAskForRoutesThatTheApiPageNames() throws IOException {
         String api = Files.readString(Path.of("docs/api.md"));
         String kubernetes = Files.readString(DEPLOY.resolve("kubernetes/nightshift.yaml"));
-        assertThat(found("/health[a-z/]*", kubernetes)).hasSize(3).allSatisfy(route -> assertThat(api).contains(route));
+        assertThat(found("/health[a-z/]*", kubernetes))
+                .hasSize(3)
+                .allSatisfy(route -> assertThat(api).contains(route));
     }
 
     private static Set<String> found(String pattern, String text) {

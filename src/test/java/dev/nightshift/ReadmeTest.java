@@ -54,14 +54,16 @@ class ReadmeTest {
     @Test
     void everyMakeTargetItNamesExists() throws IOException {
         String makefile = Files.readString(Path.of("Makefile"));
-        assertThat(matches("`?make ([a-z-]+)")).isNotEmpty().allSatisfy(target -> assertThat(makefile)
-                .contains("\n" + target + ":"));
+        assertThat(matches("`?make ([a-z-]+)"))
+                .isNotEmpty()
+                .allSatisfy(target -> assertThat(makefile).contains("\n" + target + ":"));
     }
 
     @Test
     void everyFileItLinksExists() throws IOException {
-        assertThat(matches("\\]\\(([^)#:]+)\\)")).isNotEmpty().allSatisfy(link -> assertThat(Path.of(link))
-                .exists());
+        assertThat(matches("\\]\\(([^)#:]+)\\)"))
+                .isNotEmpty()
+                .allSatisfy(link -> assertThat(Path.of(link)).exists());
     }
 
     private static List<String> matches(String pattern) throws IOException {

@@ -136,11 +136,13 @@ class StyleTest {
                         return super.visitMethod(method, unused);
                     }
 
-            /** Annotations may hold a test's whole table of cases. */
-            private int firstLineOfSignature(MethodTree method) {
-                Tree first = method.getReturnType() == null ? method.getBody() : method.getReturnType();
-                return first == null ? file.firstLine(getCurrentPath()) : file.firstLine(new TreePath(getCurrentPath(), first));
-            }
+                    /** Annotations may hold a test's whole table of cases. */
+                    private int firstLineOfSignature(MethodTree method) {
+                        Tree first = method.getReturnType() == null ? method.getBody() : method.getReturnType();
+                        return first == null
+                                ? file.firstLine(getCurrentPath())
+                                : file.firstLine(new TreePath(getCurrentPath(), first));
+                    }
                 }));
         assertThat(findings).isEmpty();
     }
@@ -153,8 +155,11 @@ class StyleTest {
                     @Override
                     public Void visitClass(ClassTree type, Void unused) {
                         boolean isAbstract = type.getModifiers().getFlags().contains(Modifier.ABSTRACT);
-                if (BANNED_NAME.matcher(type.getSimpleName()).find()
-                        || (isAbstract && BANNED_ABSTRACT_NAME.matcher(type.getSimpleName()).find())) {
+                        if (BANNED_NAME.matcher(type.getSimpleName()).find()
+                                || (isAbstract
+                                        && BANNED_ABSTRACT_NAME
+                                                .matcher(type.getSimpleName())
+                                                .find())) {
                             findings.add(file.report(
                                     file.firstLine(getCurrentPath()),
                                     type.getSimpleName() + " says nothing about what it is"));

@@ -106,7 +106,12 @@ public final class ServerBenchmark {
             return Optional.empty();
         }
         Process process = new ProcessBuilder(
-                        python.toString(), "loadtest/peer/measure.py", "--threads", threads, "--prompt", String.valueOf(PROMPT))
+                        python.toString(),
+                        "loadtest/peer/measure.py",
+                        "--threads",
+                        threads,
+                        "--prompt",
+                        String.valueOf(PROMPT))
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
                 .start();
         JsonNode figures = JSON.readTree(process.getInputStream());

@@ -121,9 +121,7 @@ public class ChatGrpc extends ChatServiceGrpc.ChatServiceImplBase {
             RequestReader reader = reader(chat);
             checkModel(chat, reader.model(request.getModel()));
             int[] ids = reader.tokenIds("ids", request.getIdsList());
-            return DetokenizeResponse.newBuilder()
-                    .setText(chat.detokenize(ids))
-                    .build();
+            return DetokenizeResponse.newBuilder().setText(chat.detokenize(ids)).build();
         });
     }
 

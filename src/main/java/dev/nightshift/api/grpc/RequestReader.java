@@ -55,7 +55,9 @@ final class RequestReader {
 
     ChatRequest.Prompt prompt(Prompt prompt) {
         return switch (prompt.getKindCase()) {
-            case CHAT -> new ChatRequest.Messages(ConversationReader.read(prompt.getChat(), terms.limits().messages()));
+            case CHAT ->
+                new ChatRequest.Messages(
+                        ConversationReader.read(prompt.getChat(), terms.limits().messages()));
             case TEXT ->
                 new ChatRequest.Text(
                         prompt.getText().getText(),

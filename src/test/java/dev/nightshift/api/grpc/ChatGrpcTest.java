@@ -126,29 +126,38 @@ class ChatGrpcTest {
 
     @Test
     void choicesAndLogprobsAreAnswered() {
-        CompleteResponse response = chat.complete(question("Hello").setN(2).setTopLogprobs(2).setPromptTopLogprobs(0).build());
+        CompleteResponse response = chat.complete(question("Hello")
+                .setN(2)
+                .setTopLogprobs(2)
+                .setPromptTopLogprobs(0)
+                .build());
         assertThat(response.getChoicesList()).hasSize(2).allSatisfy(choice -> {
             assertThat(choice.getLogprobsList()).isNotEmpty().allMatch(token -> token.getTopCount() == 2);
-            assertThat(choice.getPromptLogprobsCount()).isEqualTo(response.getUsage().getPromptTokens());
+            assertThat(choice.getPromptLogprobsCount())
+                    .isEqualTo(response.getUsage().getPromptTokens());
             assertThat(choice.getPromptLogprobs(0).hasLogprob()).isFalse();
         });
     }
 
     @Test
     void anUnknownModelIsNotFound() throws Exception {
-        StatusRuntimeException status = refused(() -> chat.complete(question("Hi").setModel("no-such-model").build()));
+        StatusRuntimeException status = refused(
+                () -> chat.complete(question("Hi").setModel("no-such-model").build()));
         assertThat(status.getStatus().getCode()).isEqualTo(Status.Code.NOT_FOUND);
         assertThat(status.getStatus().getDescription()).contains("no-such-model");
-        assertThat(StatusProto.fromThrowable(status).getDetails(0).unpack(ErrorInfo.class).getReason())
+        assertThat(StatusProto.fromThrowable(status)
+                        .getDetails(0)
+                        .unpack(ErrorInfo.class)
+                        .getReason())
                 .isEqualTo("MODEL_NOT_FOUND");
     }
 
     @Test
     void aValueOutOfRangeIsAnInvalidArgumentInAStreamToo() {
-        CompleteRequest request = question("Hi")
-                .setSampling(Sampling.newBuilder().setTopP(2))
-                .build();
-        StatusRuntimeException status = refused(() -> chat.completeStream(request).hasNext());
+        CompleteRequest request =
+                question("Hi").setSampling(Sampling.newBuilder().setTopP(2)).build();
+        StatusRuntimeException status =
+                refused(() -> chat.completeStream(request).hasNext());
         assertThat(status.getStatus().getCode()).isEqualTo(Status.Code.INVALID_ARGUMENT);
         assertThat(status.getStatus().getDescription()).contains("sampling.top_p", "2.0");
     }
@@ -157,7 +166,11 @@ class ChatGrpcTest {
     void aFullQueueSaysWhenToComeBack() throws Exception {
         StatusRuntimeException status = refused(() -> chat.complete(script("full", "grpc")));
         assertThat(status.getStatus().getCode()).isEqualTo(Status.Code.RESOURCE_EXHAUSTED);
-        assertThat(StatusProto.fromThrowable(status).getDetails(1).unpack(RetryInfo.class).getRetryDelay().getSeconds())
+        assertThat(StatusProto.fromThrowable(status)
+                        .getDetails(1)
+                        .unpack(RetryInfo.class)
+                        .getRetryDelay()
+                        .getSeconds())
                 .isEqualTo(3);
     }
 
@@ -191,7 +204,8 @@ class ChatGrpcTest {
                 }
             });
             assertThat(status.getStatus().getCode()).isEqualTo(Status.Code.DEADLINE_EXCEEDED);
-            assertThat(ScriptedEngine.sequence(request.getCacheSalt()).awaitCancelled(SOON)).isTrue();
+            assertThat(ScriptedEngine.sequence(request.getCacheSalt()).awaitCancelled(SOON))
+                    .isTrue();
         }
     }
 
@@ -214,7 +228,8 @@ class ChatGrpcTest {
         ChatServiceGrpc.newStub(channel).completeStream(script("drip", "cancelled"), recorder);
         assertThat(recorder.first.await(10, TimeUnit.SECONDS)).isTrue();
         recorder.call.cancel("enough", null);
-        assertThat(ScriptedEngine.sequence("script:drip:cancelled").awaitCancelled(SOON)).isTrue();
+        assertThat(ScriptedEngine.sequence("script:drip:cancelled").awaitCancelled(SOON))
+                .isTrue();
     }
 
     @Test
@@ -230,7 +245,10 @@ class ChatGrpcTest {
             Thread.sleep(200);
             now = sequence.polled.get();
         }
-        assertThat(now).as("tokens taken from an endless sequence").isEqualTo(before).isLessThan(200_000);
+        assertThat(now)
+                .as("tokens taken from an endless sequence")
+                .isEqualTo(before)
+                .isLessThan(200_000);
         recorder.call.request(100_000);
         long end = System.nanoTime() + SOON.toNanos();
         while (sequence.polled.get() == now && System.nanoTime() < end) {
@@ -245,7 +263,8 @@ class ChatGrpcTest {
     void aMessageMayBeAsLargeAsABody() {
         // a stop string that long is refused, once the message has been read
         String large = "x".repeat(31 << 20);
-        StatusRuntimeException read = refused(() -> chat.complete(question("Hi").addStop(large).build()));
+        StatusRuntimeException read =
+                refused(() -> chat.complete(question("Hi").addStop(large).build()));
         assertThat(read.getStatus().getCode()).isEqualTo(Status.Code.INVALID_ARGUMENT);
         assertThat(read.getStatus().getDescription()).contains("stop: a string of 32505856 characters");
         String tooLarge = "x".repeat(33 << 20);
@@ -279,7 +298,8 @@ class ChatGrpcTest {
         Model first = models.listModels(ListModelsRequest.getDefaultInstance()).getModels(0);
         assertThat(first.getName()).isEqualTo("nightshift-tiny");
         assertThat(first.getContextMax()).isPositive();
-        assertThat(models.getModel(GetModelRequest.newBuilder().setName("nightshift-tiny").build()))
+        assertThat(models.getModel(
+                        GetModelRequest.newBuilder().setName("nightshift-tiny").build()))
                 .isEqualTo(first);
         assertThat(refused(() -> models.getModel(
                                 GetModelRequest.newBuilder().setName("other").build()))
@@ -292,7 +312,9 @@ class ChatGrpcTest {
     void healthIsToldPerService() {
         var health = HealthGrpc.newBlockingStub(channel);
         for (String service : List.of("", ChatServiceGrpc.SERVICE_NAME, ModelServiceGrpc.SERVICE_NAME)) {
-            assertThat(health.check(HealthCheckRequest.newBuilder().setService(service).build())
+            assertThat(health.check(HealthCheckRequest.newBuilder()
+                                    .setService(service)
+                                    .build())
                             .getStatus())
                     .as(service)
                     .isEqualTo(ServingStatus.SERVING);

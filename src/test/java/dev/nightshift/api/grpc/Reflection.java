@@ -20,7 +20,8 @@ final class Reflection {
 
     private static List<String> v1(ManagedChannel channel) {
         Answer<io.grpc.reflection.v1.ServerReflectionResponse> answer = new Answer<>();
-        var requests = io.grpc.reflection.v1.ServerReflectionGrpc.newStub(channel).serverReflectionInfo(answer);
+        var requests =
+                io.grpc.reflection.v1.ServerReflectionGrpc.newStub(channel).serverReflectionInfo(answer);
         requests.onNext(io.grpc.reflection.v1.ServerReflectionRequest.newBuilder()
                 .setListServices("")
                 .build());
@@ -33,7 +34,8 @@ final class Reflection {
 
     private static List<String> v1alpha(ManagedChannel channel) {
         Answer<grpc.reflection.v1alpha.Reflection.ServerReflectionResponse> answer = new Answer<>();
-        var requests = grpc.reflection.v1alpha.ServerReflectionGrpc.newStub(channel).serverReflectionInfo(answer);
+        var requests =
+                grpc.reflection.v1alpha.ServerReflectionGrpc.newStub(channel).serverReflectionInfo(answer);
         requests.onNext(grpc.reflection.v1alpha.Reflection.ServerReflectionRequest.newBuilder()
                 .setListServices("")
                 .build());

@@ -34,7 +34,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 class RequestReaderTest {
     private static final SamplingParameters DEFAULTS =
             new SamplingParameters(0.6f, 20, 0.95f, 0, 1.1f, 0, 0, 0, Map.of(), List.of(), 0, false, -1);
-    private static final RequestTerms TERMS = new RequestTerms("tiny", 512, 2048, DEFAULTS, new CallLimits(8, 20, 4, 32, 3, 5, 320));
+    private static final RequestTerms TERMS =
+            new RequestTerms("tiny", 512, 2048, DEFAULTS, new CallLimits(8, 20, 4, 32, 3, 5, 320));
     private final RequestReader reader = new RequestReader(TERMS);
 
     private static CompleteRequest.Builder hello() {
