@@ -255,17 +255,14 @@ class EngineLoopTest {
         assertThat(Transcript.read(running).failure().code()).isEqualTo(ErrorCode.REQUEST_TIMEOUT);
     }
 
+    private static SequenceRequest greedy(int[] prompt, int tokens, int eventsMax, Optional<Instant> deadline) {
+        AdapterBinding base = AdapterBinding.BASE;
+        SamplingParameters sampling = SamplingParameters.greedy();
+        return new SequenceRequest(prompt, sampling, tokens, base, "", -1, eventsMax, deadline, () -> {});
+    }
+
     private static SequenceRequest until(Instant deadline) {
-        return new SequenceRequest(
-                prompt(14, 10),
-                SamplingParameters.greedy(),
-                350,
-                AdapterBinding.BASE,
-                "",
-                -1,
-                256,
-                Optional.of(deadline),
-                () -> {});
+        return greedy(prompt(14, 10), 350, 256, Optional.of(deadline));
     }
 
     private static void sleep(long millis) {
@@ -466,16 +463,7 @@ class EngineLoopTest {
     @Test
     void aPausedSequenceGivesItsBlocksToThoseThatCanRun() {
         EngineLoop loop = engine(LIMITS, 60);
-        SequenceRequest unread = new SequenceRequest(
-                prompt(30, 80),
-                SamplingParameters.greedy(),
-                100,
-                AdapterBinding.BASE,
-                "",
-                -1,
-                4,
-                Optional.empty(),
-                () -> {});
+        SequenceRequest unread = greedy(prompt(30, 80), 100, 4, Optional.empty());
         Sequence paused = loop.submit(unread);
         while (paused.queuedEvents() < 4) {
             Thread.onSpinWait();
