@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.nightshift.failure.ErrorCode;
 import dev.nightshift.failure.ServingException;
-import dev.nightshift.model.RopeConfig;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -477,20 +476,5 @@ class EngineLoopTest {
         List<Integer> expected =
                 Transcript.read(engine(LIMITS, 800).submit(greedy(prompt(30, 80), 100))).ids();
         assertThat(Transcript.read(paused).ids()).isEqualTo(expected);
-    }
-
-    @Test
-    void promptsBeyondTheOriginalLengthOfDynamicNtkShareNoPrefix() {
-        RopeConfig dynamic = new RopeConfig(10_000, new RopeConfig.Dynamic(2, 64));
-        EngineLoop loop =
-                new EngineLoop(ops, HashOps.model(ops, LIMITS, 400, dynamic), LIMITS, IdleWork.NONE, () -> {});
-        loops.add(loop);
-        loop.start();
-        for (int round = 0; round < 2; round++) {
-            Transcript within = Transcript.read(loop.submit(greedy(prompt(40, 64), 5)));
-            assertThat(within.finished().cachedPromptTokens()).isEqualTo(round == 0 ? 0 : 60);
-            Transcript beyond = Transcript.read(loop.submit(greedy(prompt(41, 65), 5)));
-            assertThat(beyond.finished().cachedPromptTokens()).isZero();
-        }
     }
 }
