@@ -9,13 +9,17 @@ import java.time.Duration;
 @ConfigMapping(prefix = "nightshift")
 public interface HttpSettings {
 
-    /** Largest request body; {@code quarkus.http.limits.max-body-size} follows it. */
+    /** Largest request body that is read into memory. */
     @WithDefault("32M")
     MemorySize bodyLimit();
 
     /** Requests being received or answered at a time, over both interfaces; more are refused with 429 before they are read. */
     @WithDefault("640")
     int maxRequests();
+
+    /** Largest upload of an adapter, which goes to disk as it comes; {@code quarkus.http.limits.max-body-size} follows it. */
+    @WithDefault("4G")
+    MemorySize adapterUploadLimit();
 
     /** How long running requests may take to finish after SIGTERM. */
     @WithDefault("30S")

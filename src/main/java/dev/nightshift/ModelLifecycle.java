@@ -1,5 +1,6 @@
 package dev.nightshift;
 
+import dev.nightshift.adapter.ServedAdapters;
 import dev.nightshift.api.http.InFlight;
 import dev.nightshift.chat.ServedChat;
 import dev.nightshift.engine.EngineHealth;
@@ -31,6 +32,7 @@ public class ModelLifecycle {
 
     private final Wiring wiring;
     private final ServedChat served;
+    private final ServedAdapters adapters;
     private final InFlight inFlight;
     private final ServingMeters meters;
     private final StartLog startLog;
@@ -41,6 +43,7 @@ public class ModelLifecycle {
     ModelLifecycle(
             Wiring wiring,
             ServedChat served,
+            ServedAdapters adapters,
             InFlight inFlight,
             ServingMeters meters,
             StartLog startLog,
@@ -48,6 +51,7 @@ public class ModelLifecycle {
             EngineSettings engine) {
         this.wiring = wiring;
         this.served = served;
+        this.adapters = adapters;
         this.inFlight = inFlight;
         this.meters = meters;
         this.startLog = startLog;
@@ -65,6 +69,7 @@ public class ModelLifecycle {
             ResidentModel model = wiring.load(new LoggedProgress(served), this::deviceFailed);
             EngineMeters.bind(meters, model);
             loaded.complete(model);
+            adapters.ready(wiring.library(model));
             served.ready(model.chat(), () -> trouble(model));
             startLog.ready(model);
         } catch (ServingException e) {

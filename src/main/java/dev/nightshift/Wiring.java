@@ -6,9 +6,13 @@ import dev.nightshift.api.http.EdgeRoutes;
 import dev.nightshift.api.http.InFlight;
 import dev.nightshift.api.http.RequestLimits;
 import dev.nightshift.api.http.StreamTimes;
+import dev.nightshift.adapter.AdapterBase;
+import dev.nightshift.adapter.AdapterLibrary;
 import dev.nightshift.adapter.AdapterOptions;
 import dev.nightshift.adapter.AdapterRegistry;
 import dev.nightshift.adapter.AdapterSlots;
+import dev.nightshift.adapter.ServedAdapters;
+import dev.nightshift.adapter.UploadLimits;
 import dev.nightshift.chat.AdapterCatalog;
 import dev.nightshift.chat.Chat;
 import dev.nightshift.chat.ChatModel;
@@ -20,6 +24,7 @@ import dev.nightshift.checkpoint.HubSettings;
 import dev.nightshift.checkpoint.LoadOptions;
 import dev.nightshift.checkpoint.LoadProgress;
 import dev.nightshift.checkpoint.ModelSource;
+import dev.nightshift.checkpoint.Quantisation;
 import dev.nightshift.engine.EngineLimits;
 import dev.nightshift.engine.EngineLoop;
 import dev.nightshift.engine.EngineModel;
@@ -50,6 +55,10 @@ import java.util.Set;
 public class Wiring {
     private static final long HOST_ADAPTERS_MIN = 64L << 20;
     private static final int HOST_PER_DEVICE = 4;
+    /** A PEFT folder has three files, one with checkpoints and tokenizer some dozens. */
+    private static final int ARCHIVE_ENTRIES_MAX = 256;
+    /** Tensors hardly compress; configurations do, and are small. */
+    private static final int ARCHIVE_RATIO_MAX = 100;
 
     private final ModelSettings model;
     private final EngineSettings engine;
@@ -76,6 +85,12 @@ public class Wiring {
     @Singleton
     ServedChat servedChat() {
         return new ServedChat();
+    }
+
+    @Produces
+    @Singleton
+    ServedAdapters servedAdapters() {
+        return new ServedAdapters();
     }
 
     @Produces
@@ -134,7 +149,8 @@ public class Wiring {
     @Produces
     @Singleton
     EdgeRoutes.Limits edgeLimits() {
-        return new EdgeRoutes.Limits(http.bodyLimit().asLongValue(), http.maxRequests());
+        return new EdgeRoutes.Limits(
+                http.bodyLimit().asLongValue(), http.adapterUploadLimit().asLongValue(), http.maxRequests());
     }
 
     @Produces
@@ -223,6 +239,20 @@ public class Wiring {
                         .orElse(Math.max(HOST_ADAPTERS_MIN, HOST_PER_DEVICE * slots.arenaBytes())),
                 adapters.adapterPinned().orElse(Set.of()),
                 adapters.adapterScan());
+    }
+
+    /** What goes into and out of a loaded model's adapters. */
+    AdapterLibrary library(ResidentModel resident) {
+        AdapterBase base = new AdapterBase(
+                resident.id(),
+                resident.checkpoint(),
+                () -> Checkpoint.open(
+                        ModelSource.parse(model.model()),
+                        loadOptions().withQuantisation(Quantisation.NONE),
+                        LoadProgress.SILENT));
+        UploadLimits limits =
+                new UploadLimits(http.adapterUploadLimit().asLongValue(), ARCHIVE_ENTRIES_MAX, ARCHIVE_RATIO_MAX);
+        return new AdapterLibrary(resident.adapters(), base, limits, Path.of(model.data(), "exports"));
     }
 
     private LoadOptions loadOptions() {

@@ -11,7 +11,6 @@ import java.util.stream.Stream;
 
 /** Settings of the started application that all {@code @QuarkusTest} classes share: short clocks. */
 public final class TestSettings implements QuarkusTestResourceLifecycleManager {
-
     private Path data;
 
     @Override
@@ -23,6 +22,7 @@ public final class TestSettings implements QuarkusTestResourceLifecycleManager {
             throw new UncheckedIOException(e);
         }
         return Map.of(
+                "nightshift.adapters", data.resolve("adapters").toString(),
                 "nightshift.keep-alive", "1S",
                 "nightshift.max-requests", "250",
                 "nightshift.slow-reader", "3S",

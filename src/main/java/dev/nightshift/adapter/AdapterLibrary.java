@@ -112,7 +112,7 @@ public final class AdapterLibrary {
                 if (bytes > limits.bytesMax()) {
                     throw new ServingException(
                             ErrorCode.PAYLOAD_TOO_LARGE,
-                            "the upload has more than %d bytes (nightshift.upload-limit)".formatted(limits.bytesMax()));
+                            "the upload has more than %d bytes (nightshift.adapter-upload-limit)".formatted(limits.bytesMax()));
                 }
                 out.write(piece, 0, count);
             }

@@ -8,7 +8,6 @@ import dev.nightshift.model.LoraTargets;
 import dev.nightshift.model.LoraWeights;
 import dev.nightshift.model.ModelConfig;
 import dev.nightshift.model.WeightSource;
-import dev.nightshift.quant.FourBitDequantiser;
 import dev.nightshift.tensor.DType;
 import dev.nightshift.tensor.Shape;
 import dev.nightshift.tensor.Tensor;
@@ -74,7 +73,7 @@ public final class DoraGains {
         int columns = weight.columns();
         int rank = factor.rank();
         float[] a = floats(factor.a());
-        RowReader base = reader(weight);
+        WeightRows base = WeightRows.of(weight);
         MemorySegment gains = arena.allocate(4L * rows, Float.BYTES);
         IntStream.range(0, Math.ceilDiv(rows, ROWS_PER_TASK)).parallel().forEach(task -> {
             float[] row = new float[columns];
@@ -108,29 +107,6 @@ public final class DoraGains {
             sum += (double) value * value;
         }
         return Math.sqrt(sum);
-    }
-
-    /** Reads row after row of a matrix; used by several threads. */
-    private interface RowReader {
-        void read(int row, float[] out);
-    }
-
-    private static RowReader reader(Weight weight) {
-        return switch (weight) {
-            case Weight.FourBit packed -> {
-                FourBitDequantiser values = new FourBitDequantiser(packed);
-                yield (row, out) -> values.read((long) row * out.length, out, 0, out.length);
-            }
-            case Weight.Dense dense ->
-                (row, out) -> {
-                    for (int i = 0; i < out.length; i++) {
-                        out[i] = PeftFolder.value(dense.values(), (long) row * out.length + i);
-                    }
-                };
-            case Weight.Fused fused -> throw new IllegalStateException("one part is expected, got " + fused);
-            case Weight.Prepared prepared ->
-                throw new IllegalStateException("prepared weight in a checkpoint: " + prepared);
-        };
     }
 
     private static float[] floats(Tensor tensor) {

@@ -1,5 +1,8 @@
 package dev.nightshift.api.grpc;
 
+import dev.nightshift.adapter.AdapterVersion;
+import dev.nightshift.adapter.AdapterView;
+import dev.nightshift.adapter.ServedAdapters;
 import dev.nightshift.chat.Chat;
 import dev.nightshift.chat.ServedChat;
 import dev.nightshift.proto.v1.GetModelRequest;
@@ -11,15 +14,18 @@ import io.grpc.stub.StreamObserver;
 import io.quarkus.grpc.GrpcService;
 import io.smallrye.common.annotation.Blocking;
 import java.time.Instant;
+import java.util.Optional;
 
 /** {@code nightshift.v1.ModelService}. */
 @GrpcService
 public class ModelGrpc extends ModelServiceGrpc.ModelServiceImplBase {
     private final ServedChat served;
+    private final ServedAdapters adapters;
     private final long created = Instant.now().getEpochSecond();
 
-    ModelGrpc(ServedChat served) {
+    ModelGrpc(ServedChat served, ServedAdapters adapters) {
         this.served = served;
+        this.adapters = adapters;
     }
 
     @Override
@@ -45,11 +51,15 @@ public class ModelGrpc extends ModelServiceGrpc.ModelServiceImplBase {
 
     private Model model(Chat chat, String name) {
         String base = chat.catalog().ids().getFirst();
+        Optional<AdapterVersion> version = name.equals(base)
+                ? Optional.empty()
+                : adapters.get().registry().find(name).map(AdapterView::version);
         return Model.newBuilder()
                 .setName(name)
-                .setCreated(created)
+                .setCreated(version.map(each -> each.origin().created().getEpochSecond())
+                        .orElse(created))
                 .setParent(name.equals(base) ? "" : base)
-                .setRoot(name)
+                .setRoot(version.map(AdapterVersion::id).orElse(name))
                 .setContextMax(chat.model().contextMax())
                 .build();
     }

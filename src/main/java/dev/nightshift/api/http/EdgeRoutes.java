@@ -25,6 +25,9 @@ public class EdgeRoutes {
     static final int BEFORE_LIMIT = -100;
 
     private static final Pattern REQUEST_ID = Pattern.compile("[A-Za-z0-9._:-]{1,128}");
+    /** Its resource writes the body to disk as it comes. */
+    private static final String UPLOAD = "/v1/adapters";
+
     private static final Pattern SLASHES = Pattern.compile("/{2,}");
     private static final String SEEN = EdgeRoutes.class.getName();
 
@@ -62,8 +65,10 @@ public class EdgeRoutes {
             call.reroute(query == null ? tidy : tidy + "?" + query);
             return;
         }
-        if (declaredLength(call) > limits.bodyBytes() && !FileRoutes.takes(call.request())) {
-            refuseBody(call);
+        boolean upload = UPLOAD.equals(tidy);
+        if (declaredLength(call) > (upload ? limits.uploadBytes() : limits.bodyBytes())
+                && !FileRoutes.takes(call.request())) {
+            refuseBody(call, upload);
             return;
         }
         if (call.request().method().equals(HttpMethod.POST) && inFlight.count() > limits.requests()) {
@@ -118,8 +123,16 @@ public class EdgeRoutes {
         }
     }
 
-    private void refuseBody(RoutingContext call) {
-        write(call, JsonBody.tooLarge("of " + declaredLength(call) + " bytes", limits.bodyBytes()));
+    private void refuseBody(RoutingContext call, boolean upload) {
+        String size = "of " + declaredLength(call) + " bytes";
+        write(
+                call,
+                upload
+                        ? new ServingException(
+                                ErrorCode.PAYLOAD_TOO_LARGE,
+                                "The upload %s is larger than the limit of %d bytes (nightshift.adapter-upload-limit)"
+                                        .formatted(size, limits.uploadBytes()))
+                        : JsonBody.tooLarge(size, limits.bodyBytes()));
     }
 
     private static void unknown(RoutingContext call) {
@@ -144,7 +157,8 @@ public class EdgeRoutes {
      * What is refused before it is read.
      *
      * @param bodyBytes largest body of a request
+     * @param uploadBytes largest body of one that brings an adapter
      * @param requests being answered at a time
      */
-    public record Limits(long bodyBytes, int requests) {}
+    public record Limits(long bodyBytes, long uploadBytes, int requests) {}
 }

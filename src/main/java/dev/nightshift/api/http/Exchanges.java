@@ -56,7 +56,15 @@ public class Exchanges {
                         .onFailure(emitter::fail));
     }
 
-    private Future<Object> onWorker(RoutingContext call, Function<byte[], Object> work) {
+    /** @param work runs on a worker thread and gives the whole answer */
+    Uni<Response> respond(RoutingContext call, Function<Fields, Response> work) {
+        return Uni.createFrom()
+                .emitter(emitter -> onWorker(call, body -> work.apply(new Fields(Json.parseObject(body), "")))
+                        .onSuccess(emitter::complete)
+                        .onFailure(emitter::fail));
+    }
+
+    private <T> Future<T> onWorker(RoutingContext call, Function<byte[], T> work) {
         Context context = Vertx.currentContext();
         return JsonBody.read(call.request(), limits.bodyBytes())
                 .compose(body -> context.executeBlocking(() -> work.apply(body), false));

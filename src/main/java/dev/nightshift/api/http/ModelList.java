@@ -19,9 +19,12 @@ public record ModelList(String object, List<Model> data) {
             @JsonProperty("max_model_len") int maxModelLen,
             List<Object> permission) {
 
-        /** @param parent the base model's id for an adapter, null for the base model */
-        static Model of(String id, String parent, long created, int contextMax) {
-            return new Model(id, "model", created, "nightshift", id, parent, contextMax, List.of());
+        /**
+         * @param root the version that an adapter's name means, the base model's own id
+         * @param parent the base model's id for an adapter, null for the base model
+         */
+        static Model of(String id, String root, String parent, long created, int contextMax) {
+            return new Model(id, "model", created, "nightshift", root, parent, contextMax, List.of());
         }
     }
 }
