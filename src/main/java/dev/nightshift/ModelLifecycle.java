@@ -38,6 +38,7 @@ public class ModelLifecycle {
     private final StartLog startLog;
     private final HttpSettings http;
     private final EngineSettings engine;
+    private final Tuning tuning;
     private final CompletableFuture<ResidentModel> loaded = new CompletableFuture<>();
 
     ModelLifecycle(
@@ -48,8 +49,10 @@ public class ModelLifecycle {
             ServingMeters meters,
             StartLog startLog,
             HttpSettings http,
-            EngineSettings engine) {
+            EngineSettings engine,
+            Tuning tuning) {
         this.wiring = wiring;
+        this.tuning = tuning;
         this.served = served;
         this.adapters = adapters;
         this.inFlight = inFlight;
@@ -70,6 +73,7 @@ public class ModelLifecycle {
             EngineMeters.bind(meters, model);
             loaded.complete(model);
             adapters.ready(wiring.library(model));
+            tuning.start();
             served.ready(model.chat(), () -> trouble(model));
             startLog.ready(model);
         } catch (ServingException e) {
@@ -128,6 +132,7 @@ public class ModelLifecycle {
 
     void stop(@Observes ShutdownEvent stopped) {
         served.drain();
+        tuning.close();
         if (loaded.isDone() && !loaded.isCompletedExceptionally()) {
             loaded.join().close();
         }

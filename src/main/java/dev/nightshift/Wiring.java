@@ -28,7 +28,6 @@ import dev.nightshift.checkpoint.Quantisation;
 import dev.nightshift.engine.EngineLimits;
 import dev.nightshift.engine.EngineLoop;
 import dev.nightshift.engine.EngineModel;
-import dev.nightshift.engine.IdleWork;
 import dev.nightshift.files.FileLimits;
 import dev.nightshift.files.FileStore;
 import dev.nightshift.files.Uploads;
@@ -65,14 +64,17 @@ public class Wiring {
     private final AdapterSettings adapters;
     private final HttpSettings http;
     private final ServingMeters meters;
+    private final Tuning tuning;
 
     Wiring(
             ModelSettings model,
             EngineSettings engine,
             AdapterSettings adapters,
             HttpSettings http,
-            ServingMeters meters) {
+            ServingMeters meters,
+            Tuning tuning) {
         this.model = model;
+        this.tuning = tuning;
         this.engine = engine;
         this.adapters = adapters;
         this.http = http;
@@ -211,13 +213,14 @@ public class Wiring {
         int[] ends = checkpoint.generation().eosIds().stream()
                 .mapToInt(Integer::intValue)
                 .toArray();
-        EngineLoop loop = new EngineLoop(ops, new EngineModel(llama, kv, digest, ends), limits, IdleWork.NONE, onFatal);
+        EngineLoop loop = new EngineLoop(ops, new EngineModel(llama, kv, digest, ends), limits, tuning.slice(), onFatal);
         TokenSource tokens = new MeteredTokens(new EngineTokens(loop), meters);
         ChatModel chatModel = chatModel(checkpoint, loop, digest);
         String id = model.servedName().orElseGet(checkpoint::name);
         AdapterRegistry registry =
                 AdapterRegistry.open(adapterOptions(id, digest, slots), checkpoint.weights(), slots, loop::wake);
         Chat chat = new Chat(chatModel, new AdapterCatalog(id, registry), tokens, engine.readerLag());
+        tuning.attach(loop, registry, new Tuning.Parts(ops, weights, kv, id, checkpoint, chatModel));
         return new ResidentModel(id, checkpoint, ops, loop.start(), registry, tokens, chat);
     }
 
@@ -280,8 +283,8 @@ public class Wiring {
                 engine.readerLag(),
                 http.slowReader(),
                 engine.prefixCache(),
-                EngineLimits.defaults().idleSlice(),
-                EngineLimits.defaults().busySlice());
+                tuning.rules().slice(),
+                tuning.rules().slice());
     }
 
     private ChatModel chatModel(Checkpoint checkpoint, EngineLoop loop, String digest) {

@@ -5,10 +5,10 @@ import dev.nightshift.train.data.Dataset;
 import dev.nightshift.train.data.DatasetFormat;
 import dev.nightshift.train.data.DatasetOptions;
 import dev.nightshift.train.data.DatasetReader;
-import java.util.ArrayList;
+import java.nio.file.Path;
 import java.util.List;
 
-/** Files through the template and the tokenizer that serve. */
+/** Reads a job's files through the served template and tokenizer. */
 public final class DatasetSamples implements SampleReader {
     private final Conversations conversations;
 
@@ -18,17 +18,14 @@ public final class DatasetSamples implements SampleReader {
 
     @Override
     public Samples read(List<Source> sources, JobSpec spec, int sequenceMax) {
-        Dataset dataset = dataset(sources, spec, sequenceMax).sound("training_file");
+        boolean validation = JobFolders.isValidation(sources.getFirst().file());
+        Dataset dataset = dataset(sources, spec, sequenceMax).sound(validation ? "validation_file" : "training_file");
         return new Samples(dataset.samples().stream().map(Sample::new).toList(), dataset.notes());
     }
 
     /** With its faults and counts, for a dry run. */
     Dataset dataset(List<Source> sources, JobSpec spec, int sequenceMax) {
-        List<DatasetReader.Source> files = new ArrayList<>();
-        for (int i = 0; i < sources.size(); i++) {
-            String name = sources.size() == 1 ? "" : spec.files().get(i).id();
-            files.add(new DatasetReader.Source(sources.get(i).file(), name, sources.get(i).weight()));
-        }
+        boolean validation = JobFolders.isValidation(sources.getFirst().file());
         DatasetOptions options = new DatasetOptions(
                 goal(spec.method()),
                 spec.options().format().map(DatasetFormat::of),
@@ -36,8 +33,18 @@ public final class DatasetSamples implements SampleReader {
                 spec.options().trainOnInputs(),
                 sequenceMax,
                 spec.seed(),
-                1);
+                validation ? 1 : DatasetOptions.TRAINING_ROWS_MIN);
+        List<DatasetReader.Source> files = sources.stream()
+                .map(source -> new DatasetReader.Source(source.file(), name(source.file(), spec), source.weight()))
+                .toList();
         return DatasetReader.read(files, conversations, options);
+    }
+
+    /** The id by which the client knows a file. */
+    private static String name(Path file, JobSpec spec) {
+        return JobFolders.isValidation(file)
+                ? spec.validationFile().orElse("")
+                : spec.files().get(JobFolders.index(file)).id();
     }
 
     private static DatasetOptions.Goal goal(TuningMethod method) {

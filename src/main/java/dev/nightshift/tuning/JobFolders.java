@@ -52,6 +52,16 @@ final class JobFolders {
         return folder.resolve("train-%d.jsonl".formatted(index));
     }
 
+    /** Which of the training files it is. */
+    static int index(Path trainingFile) {
+        String name = trainingFile.getFileName().toString();
+        return Integer.parseInt(name.substring("train-".length(), name.length() - ".jsonl".length()));
+    }
+
+    static boolean isValidation(Path file) {
+        return file.getFileName().toString().equals("validation.jsonl");
+    }
+
     static Path validationFile(Path folder) {
         return folder.resolve("validation.jsonl");
     }

@@ -7,6 +7,7 @@ import dev.nightshift.failure.ServingException;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.BiFunction;
@@ -28,6 +29,11 @@ final class Fields {
     /** The full name of a field, as errors give it in {@code param}. */
     String pathOf(String name) {
         return path.isEmpty() ? name : path + "." + name;
+    }
+
+    /** The whole object as maps, lists and plain values. */
+    Map<String, Object> plain() {
+        return Json.plainObject(object);
     }
 
     Optional<JsonNode> value(String name) {

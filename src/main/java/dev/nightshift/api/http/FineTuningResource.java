@@ -4,7 +4,9 @@ import dev.nightshift.failure.ServingException;
 import dev.nightshift.tuning.FineTuneJobs;
 import dev.nightshift.tuning.Job;
 import io.smallrye.common.annotation.Blocking;
-import io.vertx.core.http.HttpServerRequest;
+import io.smallrye.common.annotation.NonBlocking;
+import io.smallrye.mutiny.Uni;
+import io.vertx.ext.web.RoutingContext;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.ws.rs.Consumes;
 import jakarta.ws.rs.GET;
@@ -34,18 +36,20 @@ public class FineTuningResource {
     private static final int CHECKPOINTS = 10;
 
     private final FineTuneJobs jobs;
+    private final Exchanges exchanges;
 
-    FineTuningResource(FineTuneJobs jobs) {
+    FineTuningResource(FineTuneJobs jobs, Exchanges exchanges) {
         this.jobs = jobs;
+        this.exchanges = exchanges;
     }
 
     /** Files are checked later; a job whose files are wrong fails with their faults. */
     @POST
     @Consumes(MediaType.WILDCARD)
     @Operation(summary = "Create a fine-tuning job", operationId = "createFineTuningJob")
-    public Response create(byte[] body, @Context HttpServerRequest request) {
-        JsonBody.fields(request, body); // the content type and the form
-        return answer(jobs.create(Json.plainObject(Json.parseObject(body))));
+    @NonBlocking
+    public Uni<Response> create(@Context RoutingContext call) {
+        return exchanges.answerAtOnce(call, fields -> JobObject.of(jobs.create(fields.plain())));
     }
 
     /** Newest first; {@code metadata[key]=value} filters. */

@@ -1,0 +1,177 @@
+package dev.nightshift.api.http;
+
+import static io.restassured.RestAssured.given;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.hamcrest.Matchers.containsString;
+import static org.hamcrest.Matchers.equalTo;
+import static org.hamcrest.Matchers.hasItem;
+import static org.hamcrest.Matchers.hasSize;
+import static org.hamcrest.Matchers.notNullValue;
+import static org.hamcrest.Matchers.nullValue;
+import static org.hamcrest.Matchers.startsWith;
+
+import dev.nightshift.TestSettings;
+import io.quarkus.test.common.QuarkusTestResource;
+import io.quarkus.test.junit.QuarkusTest;
+import io.restassured.path.json.JsonPath;
+import java.nio.charset.StandardCharsets;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+/** The fine-tuning API on the started application, with a job on the embedded model. */
+@QuarkusTest
+@QuarkusTestResource(TestSettings.class)
+class FineTuningTest {
+
+    private static String upload(int rows) {
+        StringBuilder text = new StringBuilder();
+        for (int i = 0; i < rows; i++) {
+            text.append("{\"messages\":[{\"role\":\"user\",\"content\":\"colour %d?\"},".formatted(i))
+                    .append("{\"role\":\"assistant\",\"content\":\"blue\"}]}\n");
+        }
+        return given().multiPart("purpose", "fine-tune")
+                .multiPart("file", "rows.jsonl", text.toString().getBytes(StandardCharsets.UTF_8))
+                .post("/v1/files")
+                .then()
+                .statusCode(200)
+                .extract()
+                .path("id");
+    }
+
+    private static String base() {
+        return given().get("/v1/models").path("data[0].id");
+    }
+
+    private static JsonPath create(String file, String more) {
+        return given().contentType("application/json")
+                .body("{\"model\":\"%s\",\"training_file\":\"%s\"%s}".formatted(base(), file, more))
+                .post("/v1/fine_tuning/jobs")
+                .then()
+                .statusCode(200)
+                .extract()
+                .jsonPath();
+    }
+
+    private static JsonPath await(String job, String... states) throws InterruptedException {
+        long end = System.nanoTime() + 120_000_000_000L;
+        while (System.nanoTime() < end) {
+            JsonPath now = given().get("/v1/fine_tuning/jobs/" + job).jsonPath();
+            if (java.util.List.of(states).contains(now.getString("status"))) {
+                return now;
+            }
+            Thread.sleep(100);
+        }
+        throw new AssertionError(given().get("/v1/fine_tuning/jobs/" + job).asString());
+    }
+
+    @Test
+    void trainsAndServesUnderTheSuffix() throws InterruptedException {
+        JsonPath created = create(
+                upload(12),
+                ",\"suffix\":\"blue\",\"seed\":3,\"metadata\":{\"team\":\"colour\"},"
+                        + "\"hyperparameters\":{\"n_epochs\":2,\"batch_size\":6},"
+                        + "\"nightshift\":{\"lora\":{\"r\":4},\"max_sequence_length\":64}}");
+        String id = created.getString("id");
+        assertThat(id).startsWith("ftjob-");
+        assertThat(created.getString("object")).isEqualTo("fine_tuning.job");
+        assertThat(created.getString("fine_tuned_model")).isNull();
+        JsonPath done = await(id, "succeeded", "failed");
+        assertThat(done.getString("status")).as(done.prettify()).isEqualTo("succeeded");
+        String name = done.getString("fine_tuned_model");
+        assertThat(name).isEqualTo("ft:%s:nightshift:blue:%s", base(), id);
+        assertThat(done.getInt("hyperparameters.n_epochs")).isEqualTo(2);
+        assertThat(done.getInt("trained_tokens")).isPositive();
+        for (String model : new String[] {"blue", name, name + ":ckpt-step-4"}) {
+            given().contentType("application/json")
+                    .body("{\"model\":\"%s\",\"max_tokens\":4,\"messages\":[{\"role\":\"user\",\"content\":\"colour 1?\"}]}"
+                            .formatted(model))
+                    .post("/v1/chat/completions")
+                    .then()
+                    .statusCode(200);
+        }
+        given().get("/v1/files/" + done.getString("result_files[0]") + "/content")
+                .then()
+                .statusCode(200)
+                .body(startsWith("step,train_loss,train_accuracy"));
+        given().get("/v1/fine_tuning/jobs/" + id + "/checkpoints")
+                .then()
+                .body("data[0].step_number", equalTo(4))
+                .body("data[0].fine_tuned_model_checkpoint", equalTo(name + ":ckpt-step-4"))
+                .body("data[0].metrics.train_loss", notNullValue())
+                .body("first_id", startsWith("ftckpt_"));
+        given().queryParam("limit", 100)
+                .get("/v1/fine_tuning/jobs/" + id + "/events")
+                .then()
+                .body("data.message", hasItem("New fine-tuned model created: " + name))
+                .body("data.type", hasItem("metrics"));
+        String stream = given().queryParam("stream", true)
+                .get("/v1/fine_tuning/jobs/" + id + "/events")
+                .then()
+                .statusCode(200)
+                .header("Content-Type", containsString("text/event-stream"))
+                .extract()
+                .asString();
+        assertThat(stream).startsWith("data: {").contains("Created fine-tuning job").endsWith("data: [DONE]\n\n");
+        given().queryParam("metadata[team]", "colour")
+                .get("/v1/fine_tuning/jobs")
+                .then()
+                .body("data", hasSize(1))
+                .body("data[0].id", equalTo(id));
+        given().post("/v1/fine_tuning/jobs/" + id + "/cancel")
+                .then()
+                .statusCode(409)
+                .header("x-should-retry", "false")
+                .body("error.message", containsString("succeeded"));
+    }
+
+    @Test
+    void faultyRowsFailTheJobWithLineNumbers() throws InterruptedException {
+        String rows = "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\"}]}\n";
+        String file = given().multiPart("purpose", "fine-tune")
+                .multiPart(
+                        "file",
+                        "bad.jsonl",
+                        (rows + "{\"messages\":[]}\n" + rows).getBytes(StandardCharsets.UTF_8))
+                .post("/v1/files")
+                .path("id");
+        JsonPath failed = await(create(file, "").getString("id"), "failed", "succeeded");
+        assertThat(failed.getString("status")).isEqualTo("failed");
+        assertThat(failed.getString("error.param")).isEqualTo("training_file");
+        assertThat(failed.getString("error.message")).contains("line 2");
+    }
+
+    @Test
+    void refusesWhatIsWrongAtOnce() {
+        Map<String, String> wrong = Map.of(
+                "{\"model\":\"BASE\",\"training_file\":\"file-none\"}", "training_file",
+                "{\"model\":\"BASE\"}", "training_file",
+                "{\"model\":\"BASE\",\"training_file\":\"f\",\"integrations\":[{\"type\":\"wandb\"}]}", "integrations");
+        wrong.forEach((body, param) -> given().contentType("application/json")
+                .body(body.replace("BASE", base()))
+                .post("/v1/fine_tuning/jobs")
+                .then()
+                .statusCode(400)
+                .body("error.param", equalTo(param)));
+        given().get("/v1/fine_tuning/jobs/ftjob-none")
+                .then()
+                .statusCode(404)
+                .body("error.code", equalTo("not_found"))
+                .body("error.type", equalTo("invalid_request_error"));
+        given().queryParam("limit", 0).get("/v1/fine_tuning/jobs").then().statusCode(400);
+        given().queryParam("stream", true)
+                .get("/v1/fine_tuning/jobs/ftjob-none/events")
+                .then()
+                .statusCode(404)
+                .body("error.code", notNullValue());
+    }
+
+    @Test
+    void cancelledJobStaysCancelled() {
+        String id = create(upload(10), ",\"hyperparameters\":{\"n_epochs\":50}").getString("id");
+        given().post("/v1/fine_tuning/jobs/" + id + "/cancel")
+                .then()
+                .statusCode(200)
+                .body("status", equalTo("cancelled"))
+                .body("fine_tuned_model", nullValue());
+    }
+}
