@@ -43,6 +43,7 @@ import io.quarkus.runtime.configuration.MemorySize;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.inject.Disposes;
 import jakarta.enterprise.inject.Produces;
+import jakarta.inject.Provider;
 import jakarta.inject.Singleton;
 import java.nio.file.Path;
 import java.time.Clock;
@@ -64,7 +65,7 @@ public class Wiring {
     private final AdapterSettings adapters;
     private final HttpSettings http;
     private final ServingMeters meters;
-    private final Tuning tuning;
+    private final Provider<Tuning> tuning; // which itself needs the database from here
 
     Wiring(
             ModelSettings model,
@@ -72,7 +73,7 @@ public class Wiring {
             AdapterSettings adapters,
             HttpSettings http,
             ServingMeters meters,
-            Tuning tuning) {
+            Provider<Tuning> tuning) {
         this.model = model;
         this.tuning = tuning;
         this.engine = engine;
@@ -213,14 +214,14 @@ public class Wiring {
         int[] ends = checkpoint.generation().eosIds().stream()
                 .mapToInt(Integer::intValue)
                 .toArray();
-        EngineLoop loop = new EngineLoop(ops, new EngineModel(llama, kv, digest, ends), limits, tuning.slice(), onFatal);
+        EngineLoop loop = new EngineLoop(ops, new EngineModel(llama, kv, digest, ends), limits, tuning.get().slice(), onFatal);
         TokenSource tokens = new MeteredTokens(new EngineTokens(loop), meters);
         ChatModel chatModel = chatModel(checkpoint, loop, digest);
         String id = model.servedName().orElseGet(checkpoint::name);
         AdapterRegistry registry =
                 AdapterRegistry.open(adapterOptions(id, digest, slots), checkpoint.weights(), slots, loop::wake);
         Chat chat = new Chat(chatModel, new AdapterCatalog(id, registry), tokens, engine.readerLag());
-        tuning.attach(loop, registry, new Tuning.Parts(ops, weights, kv, id, checkpoint, chatModel));
+        tuning.get().attach(loop, registry, new Tuning.Parts(ops, weights, kv, id, checkpoint, chatModel));
         return new ResidentModel(id, checkpoint, ops, loop.start(), registry, tokens, chat);
     }
 
@@ -283,8 +284,8 @@ public class Wiring {
                 engine.readerLag(),
                 http.slowReader(),
                 engine.prefixCache(),
-                tuning.rules().slice(),
-                tuning.rules().slice());
+                tuning.get().rules().slice(),
+                tuning.get().rules().slice());
     }
 
     private ChatModel chatModel(Checkpoint checkpoint, EngineLoop loop, String digest) {
