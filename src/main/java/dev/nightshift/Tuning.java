@@ -17,7 +17,6 @@ import dev.nightshift.tuning.FineTuneJobs;
 import dev.nightshift.tuning.JobDatabase;
 import dev.nightshift.tuning.JobRunner;
 import dev.nightshift.tuning.RegistryShelf;
-import dev.nightshift.tuning.StoredTrainingFiles;
 import dev.nightshift.tuning.TrainingSlice;
 import dev.nightshift.tuning.TuningRules;
 import dev.nightshift.tuning.TuningWindow;
@@ -53,7 +52,7 @@ public class Tuning {
         this.slice = new TrainingSlice(rules, Clock.systemUTC(), System::nanoTime);
         this.jobs = new FineTuneJobs(
                 transactions(database),
-                new StoredTrainingFiles(files),
+                new UploadedFiles(files),
                 shelf,
                 slice,
                 Path.of(model.data(), "tuning"),
