@@ -70,7 +70,7 @@ class FineTuningTest {
                 upload(12),
                 ",\"suffix\":\"blue\",\"seed\":3,\"metadata\":{\"team\":\"colour\"},"
                         + "\"hyperparameters\":{\"n_epochs\":2,\"batch_size\":6},"
-                        + "\"nightshift\":{\"lora\":{\"r\":4},\"max_sequence_length\":64}}");
+                        + "\"nightshift\":{\"lora\":{\"r\":4},\"max_sequence_length\":64}");
         String id = created.getString("id");
         assertThat(id).startsWith("ftjob-");
         assertThat(created.getString("object")).isEqualTo("fine_tuning.job");
