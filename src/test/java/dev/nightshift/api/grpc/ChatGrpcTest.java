@@ -248,7 +248,7 @@ class ChatGrpcTest {
         assertThat(now)
                 .as("tokens taken from an endless sequence")
                 .isEqualTo(before)
-                .isLessThan(200_000);
+                .isLessThan(1_000_000); // the kernel's socket buffers alone hold megabytes of such small messages
         recorder.call.request(100_000);
         long end = System.nanoTime() + SOON.toNanos();
         while (sequence.polled.get() == now && System.nanoTime() < end) {
