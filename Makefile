@@ -40,16 +40,16 @@ test: | jdk ## every untagged test: minutes, no GPU, no network beyond the regis
 	$(MVN) $(MVN_ARGS) spotless:check test
 
 test-slow: $(APP) ## tests tagged slow, on the packaged server where they need one
-	$(MVN) $(MVN_ARGS) test -Dtest.groups=slow -Dtest.excluded='browser,gpu'
+	$(MVN) $(MVN_ARGS) test -Dtest.groups=slow -Dtest.server=none -Dtest.excluded='browser,gpu'
 
 test-browser: $(APP) ## tests tagged browser: they need a Chromium
-	$(MVN) $(MVN_ARGS) test -Dtest.groups=browser -Dtest.excluded=gpu
+	$(MVN) $(MVN_ARGS) test -Dtest.groups=browser -Dtest.server=none -Dtest.excluded=gpu
 
 test-gpu: | jdk ## tests tagged gpu: they need an NVIDIA card and its driver
-	$(MVN) $(MVN_ARGS) test -Dtest.groups=gpu -Dtest.excluded=browser
+	$(MVN) $(MVN_ARGS) test -Dtest.groups=gpu -Dtest.server=none -Dtest.excluded=browser
 
 clients: $(APP) ## the clients people use (openai, LangChain4j, lm-eval, grpcurl) against the packaged server
-	$(MVN) $(MVN_ARGS) test -Dtest.groups=clients -Dtest.excluded='browser,gpu'
+	$(MVN) $(MVN_ARGS) test -Dtest.groups=clients -Dtest.server=none -Dtest.excluded='browser,gpu'
 
 format: | jdk ## format the sources
 	$(MVN) -q $(MVN_ARGS) spotless:apply

@@ -49,9 +49,11 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** The services as grpc-java's own stubs see them, on the port that HTTP has too. */
+@Tag("server")
 @QuarkusTest
 @QuarkusTestResource(TestSettings.class)
 class ChatGrpcTest {

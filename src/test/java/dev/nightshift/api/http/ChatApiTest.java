@@ -17,11 +17,13 @@ import dev.nightshift.TestSettings;
 import io.quarkus.test.common.QuarkusTestResource;
 import io.quarkus.test.junit.QuarkusTest;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Chat completions of the embedded model. */
+@Tag("server")
 @QuarkusTest
 @QuarkusTestResource(TestSettings.class)
 class ChatApiTest {

@@ -25,9 +25,11 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Many requests at a time on the real engine. */
+@Tag("server")
 @QuarkusTest
 @QuarkusTestResource(TestSettings.class)
 class ConcurrencyTest {

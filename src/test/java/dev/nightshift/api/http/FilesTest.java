@@ -20,9 +20,11 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Files and uploads as clients see them. */
+@Tag("server")
 @QuarkusTest
 @QuarkusTestResource(TestSettings.class)
 class FilesTest {

@@ -13,9 +13,11 @@ import static org.hamcrest.Matchers.nullValue;
 import dev.nightshift.TestSettings;
 import io.quarkus.test.common.QuarkusTestResource;
 import io.quarkus.test.junit.QuarkusTest;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Models, health, metrics, the OpenAPI document. */
+@Tag("server")
 @QuarkusTest
 @QuarkusTestResource(TestSettings.class)
 class ServerApiTest {
