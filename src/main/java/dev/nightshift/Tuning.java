@@ -60,10 +60,9 @@ public class Tuning {
     }
 
     private static TuningRules rules(TuningSettings settings, ModelSettings model) {
-        Duration usual =
-                switch (model.backend()) {
-                    case CPU, ND4J -> SLICE_CPU;
-                };
+        Duration usual = switch (model.backend()) {
+            case CPU, ND4J -> SLICE_CPU;
+        };
         List<TuningWindow> windows = settings.windows().stream()
                 .map(window -> TuningWindow.of(
                         window.start(),
@@ -71,7 +70,11 @@ public class Tuning {
                         window.zone().map(ZoneId::of).orElse(ZoneId.systemDefault())))
                 .toList();
         return new TuningRules(
-                settings.mode(), windows, settings.quiet(), settings.share(), settings.slice().orElse(usual));
+                settings.mode(),
+                windows,
+                settings.quiet(),
+                settings.share(),
+                settings.slice().orElse(usual));
     }
 
     private static JobDatabase transactions(Database database) {
@@ -103,8 +106,7 @@ public class Tuning {
     }
 
     /** What training shares with chat. */
-    record Parts(
-            TensorOps ops, ModelWeights weights, KvCache kv, String name, Checkpoint checkpoint, ChatModel chat) {}
+    record Parts(TensorOps ops, ModelWeights weights, KvCache kv, String name, Checkpoint checkpoint, ChatModel chat) {}
 
     /** Before the engine starts. */
     void attach(EngineLoop engine, AdapterRegistry registry, Parts parts) {

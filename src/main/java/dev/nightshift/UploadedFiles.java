@@ -39,6 +39,7 @@ record UploadedFiles(FileStore files) implements TrainingFiles {
 
     @Override
     public String saveResult(String filename, byte[] content) {
-        return files.save(new NewFile(filename, Purpose.FINE_TUNE_RESULTS, Optional.empty()), content).id();
+        return files.save(new NewFile(filename, Purpose.FINE_TUNE_RESULTS, Optional.empty()), content)
+                .id();
     }
 }

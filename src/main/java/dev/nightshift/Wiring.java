@@ -1,11 +1,5 @@
 package dev.nightshift;
 
-import dev.nightshift.api.grpc.CallLimits;
-import dev.nightshift.api.grpc.RunningCalls;
-import dev.nightshift.api.http.EdgeRoutes;
-import dev.nightshift.api.http.InFlight;
-import dev.nightshift.api.http.RequestLimits;
-import dev.nightshift.api.http.StreamTimes;
 import dev.nightshift.adapter.AdapterBase;
 import dev.nightshift.adapter.AdapterLibrary;
 import dev.nightshift.adapter.AdapterOptions;
@@ -13,6 +7,12 @@ import dev.nightshift.adapter.AdapterRegistry;
 import dev.nightshift.adapter.AdapterSlots;
 import dev.nightshift.adapter.ServedAdapters;
 import dev.nightshift.adapter.UploadLimits;
+import dev.nightshift.api.grpc.CallLimits;
+import dev.nightshift.api.grpc.RunningCalls;
+import dev.nightshift.api.http.EdgeRoutes;
+import dev.nightshift.api.http.InFlight;
+import dev.nightshift.api.http.RequestLimits;
+import dev.nightshift.api.http.StreamTimes;
 import dev.nightshift.chat.AdapterCatalog;
 import dev.nightshift.chat.Chat;
 import dev.nightshift.chat.ChatModel;
@@ -214,7 +214,12 @@ public class Wiring {
         int[] ends = checkpoint.generation().eosIds().stream()
                 .mapToInt(Integer::intValue)
                 .toArray();
-        EngineLoop loop = new EngineLoop(ops, new EngineModel(llama, kv, digest, ends), limits, tuning.get().slice(), onFatal);
+        EngineLoop loop = new EngineLoop(
+                ops,
+                new EngineModel(llama, kv, digest, ends),
+                limits,
+                tuning.get().slice(),
+                onFatal);
         TokenSource tokens = new MeteredTokens(new EngineTokens(loop), meters);
         ChatModel chatModel = chatModel(checkpoint, loop, digest);
         String id = model.servedName().orElseGet(checkpoint::name);

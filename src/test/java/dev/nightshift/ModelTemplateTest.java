@@ -18,8 +18,8 @@ import org.junit.jupiter.api.io.TempDir;
 class ModelTemplateTest {
     private static final ChatPrompt HI =
             new ChatPrompt(List.of(Map.of("role", "user", "content", "Hi")), null, null, true, false, Map.of());
-    private static final ChatPrompt WITH_TOOLS = new ChatPrompt(
-            HI.messages(), List.of(Map.of("type", "function")), null, true, false, Map.of());
+    private static final ChatPrompt WITH_TOOLS =
+            new ChatPrompt(HI.messages(), List.of(Map.of("type", "function")), null, true, false, Map.of());
 
     private static TokenizerFiles files(Map<String, String> templates) {
         return new TokenizerFiles(
@@ -37,13 +37,16 @@ class ModelTemplateTest {
     void aModelWithoutTemplateIsToldSoNeverGuessed() {
         ModelTemplate none = ModelTemplate.of(files(Map.of()), Optional.empty());
         assertThat(none.source()).isNull();
-        assertThatThrownBy(() -> none.render(HI)).hasMessageContaining("nightshift.chat-template").hasMessageContaining("chatml");
+        assertThatThrownBy(() -> none.render(HI))
+                .hasMessageContaining("nightshift.chat-template")
+                .hasMessageContaining("chatml");
     }
 
     @Test
     void theModelsOwnTemplateHasItsSpecialTokensAndItsToolVariant() {
         ModelTemplate own = ModelTemplate.of(
-                files(Map.of("default", "{{ bos_token }}plain{{ eos_token }}", "tool_use", "with tools")), Optional.empty());
+                files(Map.of("default", "{{ bos_token }}plain{{ eos_token }}", "tool_use", "with tools")),
+                Optional.empty());
         assertThat(own.render(HI).text()).isEqualTo("<s>plain</s>");
         assertThat(own.render(WITH_TOOLS).text()).isEqualTo("with tools");
         assertThat(own.stops()).isEmpty();
@@ -56,7 +59,11 @@ class ModelTemplateTest {
         assertThat(named.render(HI).text()).contains("### Human:");
         assertThat(named.stops()).isNotEmpty();
         Path file = Files.writeString(folder.resolve("t.jinja"), "from a file");
-        assertThat(ModelTemplate.of(files, Optional.of(file.toString())).render(HI).text()).isEqualTo("from a file");
-        assertThatThrownBy(() -> ModelTemplate.of(files, Optional.of("nonsense"))).hasMessageContaining("nonsense");
+        assertThat(ModelTemplate.of(files, Optional.of(file.toString()))
+                        .render(HI)
+                        .text())
+                .isEqualTo("from a file");
+        assertThatThrownBy(() -> ModelTemplate.of(files, Optional.of("nonsense")))
+                .hasMessageContaining("nonsense");
     }
 }

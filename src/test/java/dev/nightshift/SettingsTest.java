@@ -120,9 +120,12 @@ class SettingsTest {
     @Test
     void noSettingIsBothAValueAndAPrefixOfOthers() {
         Set<String> names = new TreeSet<>();
-        for (Class<?> mapping : new Class<?>[] {ModelSettings.class, EngineSettings.class, AdapterSettings.class, HttpSettings.class}) {
+        for (Class<?> mapping :
+                new Class<?>[] {ModelSettings.class, EngineSettings.class, AdapterSettings.class, HttpSettings.class}) {
             for (Method setting : mapping.getMethods()) {
-                assertThat(names.add(setting.getName())).as("%s is set once", setting.getName()).isTrue();
+                assertThat(names.add(setting.getName()))
+                        .as("%s is set once", setting.getName())
+                        .isTrue();
             }
         }
         assertThat(names).contains("model").hasSizeGreaterThan(20);
@@ -141,7 +144,9 @@ class SettingsTest {
                 own.put(name.toString(), value.toString());
             }
         });
-        assertThat(own.keySet()).containsExactlyInAnyOrder("nightshift.body-limit", "nightshift.cors-origins", "nightshift.drain-timeout");
+        assertThat(own.keySet())
+                .containsExactlyInAnyOrder(
+                        "nightshift.body-limit", "nightshift.cors-origins", "nightshift.drain-timeout");
         HttpSettings defaults = config(Map.of()).getConfigMapping(HttpSettings.class);
         SmallRyeConfig fromFile = new SmallRyeConfigBuilder()
                 .withMapping(HttpSettings.class)
@@ -150,7 +155,8 @@ class SettingsTest {
                 .withSources(new PropertiesConfigSource(own, "file", 100))
                 .build();
         HttpSettings read = fromFile.getConfigMapping(HttpSettings.class);
-        assertThat(read.bodyLimit().asLongValue()).isEqualTo(defaults.bodyLimit().asLongValue());
+        assertThat(read.bodyLimit().asLongValue())
+                .isEqualTo(defaults.bodyLimit().asLongValue());
         assertThat(read.drainTimeout()).isEqualTo(defaults.drainTimeout());
         assertThat(read.corsOrigins()).isEqualTo(defaults.corsOrigins());
     }

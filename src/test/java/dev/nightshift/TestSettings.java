@@ -35,7 +35,8 @@ public final class TestSettings implements QuarkusTestResourceLifecycleManager {
     public void stop() {
         // while the application closes its database, files may go as well
         try (Stream<Path> paths = Files.walk(data)) {
-            paths.sorted(Comparator.reverseOrder()).forEach(path -> path.toFile().delete());
+            paths.sorted(Comparator.reverseOrder())
+                    .forEach(path -> path.toFile().delete());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -55,7 +55,8 @@ final class AdapterArchive {
         byte[] head = head(archive);
         if (head.length > 3 && head[0] == 'P' && head[1] == 'K') {
             unpacking.zip(archive);
-        } else if (head.length > TAR_MAGIC_AT + 5 && new String(head, TAR_MAGIC_AT, 5, StandardCharsets.US_ASCII).equals("ustar")) {
+        } else if (head.length > TAR_MAGIC_AT + 5
+                && new String(head, TAR_MAGIC_AT, 5, StandardCharsets.US_ASCII).equals("ustar")) {
             unpacking.tar(archive);
         } else {
             throw bad("the upload is neither a .tar nor a .zip; compressed tars are not supported");
@@ -93,7 +94,8 @@ final class AdapterArchive {
             for (Enumeration<ZipArchiveEntry> all = zip.getEntries(); all.hasMoreElements(); ) {
                 ZipArchiveEntry entry = all.nextElement();
                 if (!zip.canReadEntryData(entry)) {
-                    throw bad("entry '%s' is encrypted or packed by method %d".formatted(shown(entry.getName()), entry.getMethod()));
+                    throw bad("entry '%s' is encrypted or packed by method %d"
+                            .formatted(shown(entry.getName()), entry.getMethod()));
                 }
                 boolean plain = !entry.isUnixSymlink();
                 if (entry.isDirectory() || !plain) {
@@ -126,7 +128,8 @@ final class AdapterArchive {
         }
         String parent = path.substring(0, path.length() - name.length());
         if (folder != null && !folder.equals(parent)) {
-            throw bad("the files of the adapter lie in two folders, '%s' and '%s'".formatted(shown(folder), shown(parent)));
+            throw bad("the files of the adapter lie in two folders, '%s' and '%s'"
+                    .formatted(shown(folder), shown(parent)));
         }
         folder = parent;
         if (!taken.add(name)) {

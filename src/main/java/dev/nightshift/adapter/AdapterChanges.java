@@ -53,8 +53,7 @@ final class AdapterChanges {
         record.write(folders.records());
         Path folder = folders.publish(staged, name, number);
         String fingerprint = AdapterFolders.fingerprint(folder).orElse("");
-        Version version =
-                new Version(name, number, folder, checked.digest(), origin, false, fingerprint, false);
+        Version version = new Version(name, number, folder, checked.digest(), origin, false, fingerprint, false);
         serve(version, checked);
         synchronized (names) {
             names.put(version);
@@ -93,7 +92,9 @@ final class AdapterChanges {
             }
             replaced = own != null
                     ? List.of(own)
-                    : names.versions(name).stream().filter(version -> version.attached).toList();
+                    : names.versions(name).stream()
+                            .filter(version -> version.attached)
+                            .toList();
         }
         Optional<AdapterRecord> record = AdapterRecord.read(folder);
         int number;
@@ -105,7 +106,8 @@ final class AdapterChanges {
                 number,
                 folder,
                 checked.digest(),
-                record.map(AdapterRecord::origin).orElseGet(() -> AdapterOrigin.foreign(AdapterFolders.modified(folder))),
+                record.map(AdapterRecord::origin)
+                        .orElseGet(() -> AdapterOrigin.foreign(AdapterFolders.modified(folder))),
                 record.isEmpty(),
                 AdapterFolders.fingerprint(folder).orElse(""),
                 own == null);
@@ -224,8 +226,8 @@ final class AdapterChanges {
     Version alias(String name, String target) throws IOException {
         NameRecord record;
         synchronized (names) {
-            Version version = names.resolve(target)
-                    .orElseThrow(() -> VersionLives.unknown(ErrorCode.MODEL_NOT_FOUND, target));
+            Version version =
+                    names.resolve(target).orElseThrow(() -> VersionLives.unknown(ErrorCode.MODEL_NOT_FOUND, target));
             String meant = names.isAdapter(target) ? target : version.id();
             String before = names.resolve(name).map(now -> before(name, now)).orElse("");
             record = names.record(name).to(meant.equals(name) ? "" : meant, names.newest(name), before);

@@ -56,8 +56,7 @@ final class AdapterComposition {
                 throw new ServingException(
                         ErrorCode.INVALID_REQUEST,
                         "the ranks of %s add up to %d, at most %d; give a rank to reduce the sum to"
-                                .formatted(
-                                        AdapterModules.name(base, target), product.rank(), PeftConfig.RANK_MAX));
+                                .formatted(AdapterModules.name(base, target), product.rank(), PeftConfig.RANK_MAX));
             }
             sums.add(product.factors(target, arena));
         }

@@ -80,7 +80,11 @@ public final class AdapterDownload implements AutoCloseable {
                 file.close();
             } catch (IOException e) {
                 System.getLogger(AdapterDownload.class.getName())
-                        .log(System.Logger.Level.DEBUG, "a file of {0} can''t be closed: {1}", version.id(), e.getMessage());
+                        .log(
+                                System.Logger.Level.DEBUG,
+                                "a file of {0} can''t be closed: {1}",
+                                version.id(),
+                                e.getMessage());
             }
         }
     }

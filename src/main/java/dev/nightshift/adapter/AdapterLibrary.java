@@ -54,7 +54,8 @@ public final class AdapterLibrary {
     }
 
     private ServingException unknown(String id) {
-        List<String> names = registry.list().stream().map(AdapterView::id).limit(20).toList();
+        List<String> names =
+                registry.list().stream().map(AdapterView::id).limit(20).toList();
         return new ServingException(
                 ErrorCode.MODEL_NOT_FOUND,
                 "adapter '%s' does not exist; there is %s"
@@ -112,7 +113,8 @@ public final class AdapterLibrary {
                 if (bytes > limits.bytesMax()) {
                     throw new ServingException(
                             ErrorCode.PAYLOAD_TOO_LARGE,
-                            "the upload has more than %d bytes (nightshift.adapter-upload-limit)".formatted(limits.bytesMax()));
+                            "the upload has more than %d bytes (nightshift.adapter-upload-limit)"
+                                    .formatted(limits.bytesMax()));
                 }
                 out.write(piece, 0, count);
             }
@@ -128,7 +130,8 @@ public final class AdapterLibrary {
                 throw new ServingException(
                         ErrorCode.INVALID_REQUEST,
                         "adapter: its files have the digest %s, %s says %s"
-                                .formatted(digest, AdapterRecord.FILE, record.get().digest()));
+                                .formatted(
+                                        digest, AdapterRecord.FILE, record.get().digest()));
             }
             String wanted = record.get().origin().baseDigest();
             if (!wanted.isEmpty() && !wanted.equals(base.digest())) {
@@ -183,7 +186,10 @@ public final class AdapterLibrary {
                 parts.stream().map(part -> view(part.id()).version()).toList();
         StringBuilder data = new StringBuilder("weighted sum of ");
         for (int i = 0; i < parts.size(); i++) {
-            data.append(i == 0 ? "" : " + ").append(parts.get(i).weight()).append(" ").append(described(versions.get(i)));
+            data.append(i == 0 ? "" : " + ")
+                    .append(parts.get(i).weight())
+                    .append(" ")
+                    .append(described(versions.get(i)));
         }
         rank.ifPresent(value -> data.append(", rank at most ").append(value));
         return compute(name, versions, parts.stream().map(Part::weight).toList(), rank, data.toString());
@@ -223,7 +229,8 @@ public final class AdapterLibrary {
             }
             AdapterComposition.Result result =
                     AdapterComposition.sum(parts, rank, base.checkpoint().config(), arena);
-            ComposedFolder.write(staged, result.weights(), base.name(), base.checkpoint().config());
+            ComposedFolder.write(
+                    staged, result.weights(), base.name(), base.checkpoint().config());
             return new Computed(registry.publish(staged, name, made(data)), result.relativeError());
         } catch (IOException e) {
             throw AdapterFolders.failed("the computed adapter can't be kept", e);

@@ -23,7 +23,8 @@ public record AdapterOptions(
         Objects.requireNonNull(baseDigest, "baseDigest is null");
         pinned = Set.copyOf(pinned);
         if (hostBytes < 0 || scanInterval.isNegative() || scanInterval.isZero()) {
-            throw new IllegalStateException("host memory of %d bytes, scan every %s".formatted(hostBytes, scanInterval));
+            throw new IllegalStateException(
+                    "host memory of %d bytes, scan every %s".formatted(hostBytes, scanInterval));
         }
     }
 }

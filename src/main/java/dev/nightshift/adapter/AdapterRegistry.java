@@ -106,15 +106,15 @@ public final class AdapterRegistry implements AutoCloseable {
             throw VersionLives.unknown(ErrorCode.NOT_FOUND, name);
         }
         return versions.stream()
-                .sorted(Comparator.comparingInt((Version version) -> version.number).reversed())
+                .sorted(Comparator.comparingInt((Version version) -> version.number)
+                        .reversed())
                 .map(lives::snapshot)
                 .toList();
     }
 
     private AdapterView view(String id, Version version) {
         boolean exact = id.equals(version.id()) && !names.isNamed(id);
-        return new AdapterView(
-                id, !exact && !names.isAdapter(id), exact || names.pinned(id), lives.snapshot(version));
+        return new AdapterView(id, !exact && !names.isAdapter(id), exact || names.pinned(id), lives.snapshot(version));
     }
 
     /** Folder of the version that an id means now; its files must not be changed. */

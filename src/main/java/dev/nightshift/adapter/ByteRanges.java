@@ -52,7 +52,8 @@ final class ByteRanges {
         boolean overlaps = (before != null && before.getKey() + before.getValue() > start)
                 || (after != null && start + size > after.getKey());
         if (overlaps || start + size > capacity) {
-            throw new IllegalStateException("range %d+%d is free already, or outside of %d".formatted(start, size, capacity));
+            throw new IllegalStateException(
+                    "range %d+%d is free already, or outside of %d".formatted(start, size, capacity));
         }
         used -= size;
         long from = start;

@@ -18,7 +18,6 @@ final class ComposedFolder {
                 .map(factors -> AdapterModules.name(base, factors.target()))
                 .toList();
         int rank = weights.rankMax();
-        PeftFolder.write(
-                folder, new PeftFolder.Description(baseName, rank, rank, false, 0, modules), weights, base);
+        PeftFolder.write(folder, new PeftFolder.Description(baseName, rank, rank, false, 0, modules), weights, base);
     }
 }

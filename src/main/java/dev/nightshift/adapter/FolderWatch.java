@@ -95,7 +95,8 @@ final class FolderWatch implements AutoCloseable {
             return;
         }
         try (Stream<Path> folders = Files.walk(root, DEPTH - 1)) {
-            for (Path folder : folders.filter(Files::isDirectory).filter(this::isSeen).toList()) {
+            for (Path folder :
+                    folders.filter(Files::isDirectory).filter(this::isSeen).toList()) {
                 if (!watched.containsKey(folder)) {
                     watched.put(
                             folder,

@@ -50,8 +50,7 @@ final class HostCopies implements AutoCloseable {
      * @param adapterBytesMax device memory that one adapter may take
      * @param onArrival told when a copy has come or has failed
      */
-    HostCopies(
-            WeightSource base, long bytesMax, long adapterBytesMax, Predicate<Version> pinned, Runnable onArrival) {
+    HostCopies(WeightSource base, long bytesMax, long adapterBytesMax, Predicate<Version> pinned, Runnable onArrival) {
         this.base = base;
         this.bytesMax = bytesMax;
         this.adapterBytesMax = adapterBytesMax;
@@ -183,7 +182,8 @@ final class HostCopies implements AutoCloseable {
     }
 
     private void makeRoom(Version newest) {
-        for (Iterator<Map.Entry<Version, HostCopy>> i = copies.entrySet().iterator(); bytes > bytesMax && i.hasNext(); ) {
+        for (Iterator<Map.Entry<Version, HostCopy>> i = copies.entrySet().iterator();
+                bytes > bytesMax && i.hasNext(); ) {
             Map.Entry<Version, HostCopy> entry = i.next();
             Version version = entry.getKey();
             if (version != newest && !wanted.contains(version) && !held.contains(version) && !pinned.test(version)) {

@@ -22,9 +22,11 @@ record HostCopy(LoraWeights weights, Map<Integer, Tensor> gains, Arena arena, lo
     static long deviceBytes(LoraWeights weights) {
         long bytes = 0;
         for (LoraWeights.Factors factor : weights.factors()) {
-            bytes += ByteRanges.padded(factor.a().bytes()) + ByteRanges.padded(factor.b().bytes());
+            bytes += ByteRanges.padded(factor.a().bytes())
+                    + ByteRanges.padded(factor.b().bytes());
             if (factor.magnitude() != null) {
-                bytes += ByteRanges.padded(Float.BYTES * factor.magnitude().shape().elements());
+                bytes += ByteRanges.padded(
+                        Float.BYTES * factor.magnitude().shape().elements());
             }
         }
         for (Tensor replacement : weights.replacements().values()) {

@@ -27,7 +27,9 @@ record JacobiSvd(double[][] u, double[] values, double[][] v) {
         }
         // a dot product of that many elements is not known better; below the second, columns are rounding noise
         double orthogonal = columns[0].length * Math.ulp(1.0);
-        double noise = n * Math.ulp(1.0) * Math.sqrt(Arrays.stream(work).mapToDouble(c -> dot(c, c)).sum());
+        double noise = n
+                * Math.ulp(1.0)
+                * Math.sqrt(Arrays.stream(work).mapToDouble(c -> dot(c, c)).sum());
         int sweeps = 0;
         while (sweep(work, v, orthogonal, noise * noise)) {
             if (++sweeps > SWEEPS_MAX) {

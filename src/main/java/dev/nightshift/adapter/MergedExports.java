@@ -91,12 +91,16 @@ public final class MergedExports {
     private String name(AdapterVersion version, MergeSource source) {
         String model = base.name().replaceAll("[^A-Za-z0-9._-]", "-").replaceFirst("^[.-]+", "");
         return "%s-%s-%d-%s"
-                .formatted(model, version.name(), version.number(), source.name().toLowerCase(Locale.ROOT));
+                .formatted(
+                        model, version.name(), version.number(), source.name().toLowerCase(Locale.ROOT));
     }
 
     private static String described(MergeSource source, Checkpoint weights) {
         return switch (source) {
-            case SERVED -> isFourBit(weights) ? "the 4-bit weights that are served, dequantised" : "the 16-bit weights that are served";
+            case SERVED ->
+                isFourBit(weights)
+                        ? "the 4-bit weights that are served, dequantised"
+                        : "the 16-bit weights that are served";
             case STORED -> "the 16-bit weights of the base model's files";
         };
     }

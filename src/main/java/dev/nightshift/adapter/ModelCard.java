@@ -59,7 +59,12 @@ final class ModelCard {
         row(card, "base model", base.name() + ", digest " + base.digest());
         row(card, "weights merged into", weights);
         row(card, "adapter", version.id() + ", digest " + version.digest());
-        row(card, "data of the adapter", version.origin().data().isEmpty() ? "not recorded" : version.origin().data());
+        row(
+                card,
+                "data of the adapter",
+                version.origin().data().isEmpty()
+                        ? "not recorded"
+                        : version.origin().data());
         row(card, "element type", "bfloat16, each weight rounded once");
         return card.toString();
     }

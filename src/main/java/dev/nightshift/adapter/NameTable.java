@@ -157,7 +157,8 @@ final class NameTable {
             return Optional.empty();
         }
         Map.Entry<Integer, Version> older = adapters.get(name).lowerEntry(now.get().number);
-        return Optional.ofNullable(older).map(entry -> new Earlier(entry.getValue().id(), List.of()));
+        return Optional.ofNullable(older)
+                .map(entry -> new Earlier(entry.getValue().id(), List.of()));
     }
 
     /** @param history what was remembered before {@code target} */

@@ -36,7 +36,9 @@ final class VersionLives {
 
     List<Version> retiring(String name) {
         synchronized (names) {
-            return retiring.stream().filter(version -> version.name.equals(name)).toList();
+            return retiring.stream()
+                    .filter(version -> version.name.equals(name))
+                    .toList();
         }
     }
 

@@ -21,7 +21,10 @@ public record AdapterCatalog(String base, AdapterRegistry registry) implements M
     public List<String> ids() {
         List<String> ids = new ArrayList<>();
         ids.add(base);
-        registry.list().stream().map(AdapterView::id).filter(id -> !id.equals(base)).forEach(ids::add);
+        registry.list().stream()
+                .map(AdapterView::id)
+                .filter(id -> !id.equals(base))
+                .forEach(ids::add);
         return ids;
     }
 
@@ -34,7 +37,9 @@ public record AdapterCatalog(String base, AdapterRegistry registry) implements M
         try {
             lease = registry.acquire(model);
         } catch (ServingException e) {
-            throw e.code() == ErrorCode.MODEL_NOT_FOUND ? SingleModelCatalog.unknown(model, ids()) : e.withParam("model");
+            throw e.code() == ErrorCode.MODEL_NOT_FOUND
+                    ? SingleModelCatalog.unknown(model, ids())
+                    : e.withParam("model");
         }
         return new AdapterBinding(lease::slot, lease.digest(), lease::close);
     }

@@ -39,7 +39,9 @@ public record HubSettings(URI endpoint, Path cache, Optional<String> token, bool
                 .or(() -> value(environment, "HUGGINGFACE_HUB_CACHE"))
                 .map(text -> path(text, environment))
                 .orElse(home.resolve("hub"));
-        Path tokenFile = value(environment, "HF_TOKEN_PATH").map(text -> path(text, environment)).orElse(home.resolve("token"));
+        Path tokenFile = value(environment, "HF_TOKEN_PATH")
+                .map(text -> path(text, environment))
+                .orElse(home.resolve("token"));
         Optional<String> token = value(environment, "HF_TOKEN")
                 .or(() -> value(environment, "HUGGING_FACE_HUB_TOKEN"))
                 .or(() -> read(tokenFile));
@@ -56,7 +58,8 @@ public record HubSettings(URI endpoint, Path cache, Optional<String> token, bool
     private static Duration seconds(String text) {
         if (!text.matches("[1-9][0-9]{0,8}")) {
             throw new ServingException(
-                    ErrorCode.INVALID_REQUEST, "HF_HUB_DOWNLOAD_TIMEOUT is '%s', whole seconds expected".formatted(text));
+                    ErrorCode.INVALID_REQUEST,
+                    "HF_HUB_DOWNLOAD_TIMEOUT is '%s', whole seconds expected".formatted(text));
         }
         return Duration.ofSeconds(Long.parseLong(text));
     }

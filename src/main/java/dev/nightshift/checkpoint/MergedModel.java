@@ -72,7 +72,8 @@ public final class MergedModel {
             throws IOException {
         if (!companions.containsKey(CONFIG)) {
             throw new ServingException(
-                    ErrorCode.INVALID_REQUEST, "the base model has no " + CONFIG + ": its weights are drawn, not stored");
+                    ErrorCode.INVALID_REQUEST,
+                    "the base model has no " + CONFIG + ": its weights are drawn, not stored");
         }
         MergedModel model = new MergedModel(folder, base, adapter);
         model.tensors();

@@ -57,7 +57,10 @@ public final class PeftFolder {
             }
             return Files.readAllBytes(file);
         } catch (IOException e) {
-            throw new ServingException(ErrorCode.INVALID_REQUEST, "%s %s".formatted(CONFIG, Files.exists(file) ? "can't be read" : "is missing"), e);
+            throw new ServingException(
+                    ErrorCode.INVALID_REQUEST,
+                    "%s %s".formatted(CONFIG, Files.exists(file) ? "can't be read" : "is missing"),
+                    e);
         }
     }
 
@@ -101,7 +104,8 @@ public final class PeftFolder {
             for (String suffix : List.of(A, B, MAGNITUDE)) {
                 if (name.endsWith(suffix)) {
                     String module = name.substring(0, name.length() - suffix.length());
-                    parts.computeIfAbsent(target(key, module), t -> new HashMap<>()).put(suffix, tensor);
+                    parts.computeIfAbsent(target(key, module), t -> new HashMap<>())
+                            .put(suffix, tensor);
                     return;
                 }
             }
@@ -150,7 +154,8 @@ public final class PeftFolder {
             parts.forEach((target, tensors) -> factors.add(factors(target, tensors)));
             for (int target = 0; target < LoraTargets.count(base.layers()); target++) {
                 String module = AdapterModules.name(base, target);
-                boolean wanted = target != LoraTargets.embedding(base.layers()) && config.targets(module, layer(target));
+                boolean wanted =
+                        target != LoraTargets.embedding(base.layers()) && config.targets(module, layer(target));
                 if (wanted && !parts.containsKey(target)) {
                     throw bad("target_modules names %s, but %s holds no factors of it".formatted(module, WEIGHTS));
                 }
@@ -253,7 +258,8 @@ public final class PeftFolder {
      * @param base name of the base model
      * @param projections last parts of module names
      */
-    public record Description(String base, int rank, double alpha, boolean rsLora, double dropout, List<String> projections) {}
+    public record Description(
+            String base, int rank, double alpha, boolean rsLora, double dropout, List<String> projections) {}
 
     /** Writes both files into an existing folder. */
     public static void write(Path folder, Description description, LoraWeights weights, ModelConfig base)
@@ -267,8 +273,9 @@ public final class PeftFolder {
                 tensors.put(module + MAGNITUDE, factor.magnitude());
             }
         }
-        weights.replacements().forEach((target, tensor) -> tensors.put(
-                PREFIX + AdapterModules.name(base, target) + ".weight", tensor));
+        weights.replacements()
+                .forEach((target, tensor) ->
+                        tensors.put(PREFIX + AdapterModules.name(base, target) + ".weight", tensor));
         SafetensorsWriter.write(folder.resolve(WEIGHTS), tensors, Map.of("format", "pt"));
         Files.write(folder.resolve(CONFIG), json(description, weights, base));
     }

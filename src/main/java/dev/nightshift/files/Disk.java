@@ -62,7 +62,6 @@ final class Disk {
     static ServingException failure(String what, IOException e) {
         String message = String.valueOf(e.getMessage());
         boolean full = message.contains("No space left") || message.contains("quota");
-        return new ServingException(
-                full ? ErrorCode.INSUFFICIENT_STORAGE : ErrorCode.INTERNAL, what + ": " + e, e);
+        return new ServingException(full ? ErrorCode.INSUFFICIENT_STORAGE : ErrorCode.INTERNAL, what + ": " + e, e);
     }
 }

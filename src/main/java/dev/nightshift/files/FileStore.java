@@ -48,8 +48,8 @@ public final class FileStore {
     }
 
     private void deleteOrphans() throws IOException {
-        Set<String> known = new HashSet<>(database.read(
-                handle -> handle.createQuery("select id from files where deleted_at is null")
+        Set<String> known = new HashSet<>(
+                database.read(handle -> handle.createQuery("select id from files where deleted_at is null")
                         .mapTo(String.class)
                         .list()));
         for (Path content : Disk.list(contents)) {
@@ -104,7 +104,12 @@ public final class FileStore {
             }
             Instant now = clock.instant().truncatedTo(ChronoUnit.SECONDS);
             StoredFile file = new StoredFile(
-                    Disk.newId("file-"), given.filename(), given.purpose(), bytes, now, given.life().map(now::plus));
+                    Disk.newId("file-"),
+                    given.filename(),
+                    given.purpose(),
+                    bytes,
+                    now,
+                    given.life().map(now::plus));
             Disk.publish(content, path(file.id()));
             database.run(handle -> {
                 FileRows.insert(handle, file);
@@ -133,7 +138,8 @@ public final class FileStore {
 
     /** A file by its id, or a 404. */
     public StoredFile get(String id) {
-        return database.read(handle -> FileRows.find(handle, id, clock.instant())).orElseThrow(() -> unknown(id));
+        return database.read(handle -> FileRows.find(handle, id, clock.instant()))
+                .orElseThrow(() -> unknown(id));
     }
 
     private static ServingException unknown(String id) {
@@ -176,8 +182,7 @@ public final class FileStore {
         return database.read(handle -> {
             Optional<Long> from = after.map(id -> FileRows.position(handle, id)
                     .orElseThrow(() -> ServingException.invalid("after", "after: no such file: " + id)));
-            List<StoredFile> found =
-                    FileRows.list(handle, purpose, from, limit + 1, newestFirst, clock.instant());
+            List<StoredFile> found = FileRows.list(handle, purpose, from, limit + 1, newestFirst, clock.instant());
             return new FilePage(found.subList(0, Math.min(limit, found.size())), found.size() > limit);
         });
     }

@@ -40,7 +40,9 @@ public record NewFile(String filename, Purpose purpose, Optional<Duration> life)
                 .strip();
         if (name.isEmpty() || name.equals(".") || name.equals("..") || name.length() > NAME_LENGTH_MAX) {
             throw ServingException.invalid(
-                    "file", "file: the file name has %d characters, 1 to %d are possible".formatted(name.length(), NAME_LENGTH_MAX));
+                    "file",
+                    "file: the file name has %d characters, 1 to %d are possible"
+                            .formatted(name.length(), NAME_LENGTH_MAX));
         }
         return name;
     }

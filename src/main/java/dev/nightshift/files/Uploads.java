@@ -87,7 +87,8 @@ public final class Uploads {
     private Upload pending(String id) {
         Upload upload = get(id);
         if (upload.state() != Upload.State.PENDING || completing.contains(id)) {
-            String state = completing.contains(id) ? "being completed" : upload.state().wire();
+            String state =
+                    completing.contains(id) ? "being completed" : upload.state().wire();
             throw new ServingException(
                     ErrorCode.CONFLICT, "upload " + id + " is " + state + "; only a pending one can change");
         }
@@ -110,8 +111,9 @@ public final class Uploads {
             Files.createDirectories(folder.resolve(uploadId));
             Disk.publish(content, path(part));
             database.run(handle -> {
-                UploadRows.lockPending(handle, uploadId).orElseThrow(() -> new ServingException(
-                        ErrorCode.CONFLICT, "upload " + uploadId + " is no longer pending"));
+                UploadRows.lockPending(handle, uploadId)
+                        .orElseThrow(() -> new ServingException(
+                                ErrorCode.CONFLICT, "upload " + uploadId + " is no longer pending"));
                 UploadRows.insert(handle, part);
             });
             return part;
@@ -198,7 +200,8 @@ public final class Uploads {
         if (total != upload.bytes()) {
             throw ServingException.invalid(
                     "part_ids",
-                    "part_ids: the parts have %d bytes, the upload was created for %d".formatted(total, upload.bytes()));
+                    "part_ids: the parts have %d bytes, the upload was created for %d"
+                            .formatted(total, upload.bytes()));
         }
         return parts;
     }
@@ -265,5 +268,4 @@ public final class Uploads {
             throw Disk.failure("the folder " + folder + " can't be swept", e);
         }
     }
-
 }

@@ -127,7 +127,8 @@ public final class JsonLines implements Closeable {
     }
 
     private JsonlFault notJson(JacksonException e) {
-        String column = e.getLocation() == null ? "" : " (column " + e.getLocation().getColumnNr() + ")";
+        String column =
+                e.getLocation() == null ? "" : " (column " + e.getLocation().getColumnNr() + ")";
         return new JsonlFault(number, "not valid JSON: " + e.getOriginalMessage() + column);
     }
 

@@ -40,7 +40,9 @@ public record LoraWeights(List<Factors> factors, Map<Integer, Tensor> replacemen
     public long bytes() {
         long bytes = 0;
         for (Factors f : factors) {
-            bytes += f.a().bytes() + f.b().bytes() + (f.magnitude() == null ? 0 : f.magnitude().bytes());
+            bytes += f.a().bytes()
+                    + f.b().bytes()
+                    + (f.magnitude() == null ? 0 : f.magnitude().bytes());
         }
         for (Tensor replacement : replacements.values()) {
             bytes += replacement.bytes();

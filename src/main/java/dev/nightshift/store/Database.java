@@ -61,11 +61,14 @@ public final class Database implements AutoCloseable {
             if (pool != null) {
                 pool.close();
             }
-            String why = e instanceof SQLException sql && sql.getErrorCode() == org.h2.api.ErrorCode.DATABASE_ALREADY_OPEN_1
-                    ? "another process has it open"
-                    : e.toString();
+            String why =
+                    e instanceof SQLException sql && sql.getErrorCode() == org.h2.api.ErrorCode.DATABASE_ALREADY_OPEN_1
+                            ? "another process has it open"
+                            : e.toString();
             throw new ServingException(
-                    ErrorCode.UNAVAILABLE, "the database in " + folder.toAbsolutePath() + " can't be opened: " + why, e);
+                    ErrorCode.UNAVAILABLE,
+                    "the database in " + folder.toAbsolutePath() + " can't be opened: " + why,
+                    e);
         }
     }
 
@@ -107,7 +110,8 @@ public final class Database implements AutoCloseable {
 
     private static RuntimeException full(JdbiException e) {
         for (Throwable cause = e; cause != null; cause = cause.getCause()) {
-            if (cause instanceof SQLException sql && String.valueOf(sql.getMessage()).contains("No space left")) {
+            if (cause instanceof SQLException sql
+                    && String.valueOf(sql.getMessage()).contains("No space left")) {
                 return new ServingException(ErrorCode.INSUFFICIENT_STORAGE, "the disk of nightshift.data is full", e);
             }
         }

@@ -57,7 +57,10 @@ final class NumberFormat {
     }
 
     private static Text text(Budget budget, Text text, Spec spec) {
-        if (spec.type() != 0 && spec.type() != 's' || spec.sign() != '-' || spec.align() == Align.AFTER_SIGN || spec.grouping() != 0) {
+        if (spec.type() != 0 && spec.type() != 's'
+                || spec.sign() != '-'
+                || spec.align() == Align.AFTER_SIGN
+                || spec.grouping() != 0) {
             throw new TemplateFailure("this format specification is not for strings");
         }
         Text cut = text;

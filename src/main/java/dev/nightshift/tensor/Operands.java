@@ -82,9 +82,10 @@ public final class Operands {
     private static void lora(LoraRows lora, long rows, int parts) {
         require("rowSlots", lora.rowSlots(), DType.I32, rows);
         long width = (long) parts * lora.table().rankMax();
-        if (axis("scratch", lora.scratch(), 2, 0) < rows || lora.scratch().shape().axis(1) < width) {
-            throw new IllegalStateException(
-                    "scratch is %s, expected at least %s".formatted(lora.scratch().shape(), Shape.of(rows, width)));
+        if (axis("scratch", lora.scratch(), 2, 0) < rows
+                || lora.scratch().shape().axis(1) < width) {
+            throw new IllegalStateException("scratch is %s, expected at least %s"
+                    .formatted(lora.scratch().shape(), Shape.of(rows, width)));
         }
         long targets = lora.table().entries().shape().axis(1);
         if (lora.firstTarget() < 0 || lora.firstTarget() + parts > targets) {

@@ -29,8 +29,7 @@ public final class TrainingOperands {
         Operands.require("y", y, DType.F32, rows, y.shape().axis(1));
         long end = column + factors.b().shape().axis(0);
         if (column < 0 || end > y.shape().axis(1)) {
-            throw new IllegalStateException(
-                    "columns %d to %d of y %s".formatted(column, end, y.shape()));
+            throw new IllegalStateException("columns %d to %d of y %s".formatted(column, end, y.shape()));
         }
     }
 

@@ -16,7 +16,12 @@ record Rewritten(String text, int[] origins) {
 
     static Rewritten of(String text, List<AddedTokenScan.Found> controls, Map<AddedToken, String> names) {
         StringBuilder rewritten = new StringBuilder(text.length() + 64);
-        int[] origins = new int[text.length() + 1 + controls.stream().mapToInt(each -> names.get(each.token()).length()).sum()];
+        int[] origins = new int
+                [text.length()
+                        + 1
+                        + controls.stream()
+                                .mapToInt(each -> names.get(each.token()).length())
+                                .sum()];
         int count = 0;
         int at = 0;
         for (AddedTokenScan.Found found : controls) {

@@ -201,8 +201,7 @@ public final class Tokenizer {
     }
 
     /** @param origins position in the caller's text of each code point, and of the end */
-    private static AlignedTokens align(
-            HuggingFaceTokenizer tokenizer, String text, boolean addSpecial, int[] origins) {
+    private static AlignedTokens align(HuggingFaceTokenizer tokenizer, String text, boolean addSpecial, int[] origins) {
         Encoding encoding = tokenizer.encode(text, addSpecial, false);
         long[] wide = encoding.getIds();
         CharSpan[] spans = encoding.getCharTokenSpans(); // in code points; null for a token that was added

@@ -87,8 +87,8 @@ public final class TrainingFolder {
     }
 
     private static Tensor copy(SafetensorsFile file, String name) {
-        StoredTensor stored = file.find(name)
-                .orElseThrow(() -> new IllegalStateException("training state without tensor " + name));
+        StoredTensor stored =
+                file.find(name).orElseThrow(() -> new IllegalStateException("training state without tensor " + name));
         Tensor mapped = stored.tensor();
         Tensor own = new Tensor(Arena.ofAuto().allocate(mapped.bytes(), 64), mapped.dtype(), mapped.shape());
         own.data().copyFrom(mapped.data());
@@ -105,8 +105,9 @@ public final class TrainingFolder {
         for (AdapterParameters.HostFactors factor : state.factors()) {
             factors.add(new LoraWeights.Factors(factor.target(), factor.a(), factor.b(), factor.scale(), null));
         }
-        List<String> projections =
-                shape.projections().stream().map(AdapterModules.PROJECTIONS::get).toList();
+        List<String> projections = shape.projections().stream()
+                .map(AdapterModules.PROJECTIONS::get)
+                .toList();
         PeftFolder.write(
                 folder,
                 new PeftFolder.Description(
@@ -168,7 +169,8 @@ public final class TrainingFolder {
     }
 
     private static Tensor floats(Tensor tensor) {
-        Tensor copy = HostRows.empty(DType.F32, tensor.shape().axis(0), tensor.shape().axis(1));
+        Tensor copy =
+                HostRows.empty(DType.F32, tensor.shape().axis(0), tensor.shape().axis(1));
         for (long i = 0; i < tensor.shape().elements(); i++) {
             copy.data().setAtIndex(ValueLayout.JAVA_FLOAT, i, value(tensor, i));
         }

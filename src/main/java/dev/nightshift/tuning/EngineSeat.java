@@ -51,7 +51,8 @@ interface EngineSeat {
                 EngineStatistics now = engine.statistics();
                 boolean preempted = now.preemptions() > preemptions;
                 preemptions = now.preemptions();
-                return preempted || now.waiting() > 0 && now.running() < engine.limits().maxRunning();
+                return preempted
+                        || now.waiting() > 0 && now.running() < engine.limits().maxRunning();
             }
         };
     }

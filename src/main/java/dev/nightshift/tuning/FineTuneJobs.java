@@ -28,7 +28,12 @@ public final class FineTuneJobs {
 
     /** @param folder of the jobs' own files */
     public FineTuneJobs(
-            JobDatabase database, TrainingFiles files, AdapterShelf shelf, TrainingSlice slice, Path folder, Clock clock) {
+            JobDatabase database,
+            TrainingFiles files,
+            AdapterShelf shelf,
+            TrainingSlice slice,
+            Path folder,
+            Clock clock) {
         this.database = database;
         this.files = files;
         this.shelf = shelf;
@@ -53,7 +58,9 @@ public final class FineTuneJobs {
         /** Waits until the count is no longer {@code seen}, or the time is over. */
         synchronized void await(long seen, Duration timeout) throws InterruptedException {
             long end = System.nanoTime() + timeout.toNanos();
-            for (long left = timeout.toMillis(); count == seen && left > 0; left = (end - System.nanoTime()) / 1_000_000) {
+            for (long left = timeout.toMillis();
+                    count == seen && left > 0;
+                    left = (end - System.nanoTime()) / 1_000_000) {
                 wait(left);
             }
         }
@@ -108,7 +115,8 @@ public final class FineTuneJobs {
         if (start.isEmpty() && !spec.model().equals(base.name())) {
             throw new ServingException(
                             ErrorCode.MODEL_NOT_FOUND,
-                            "model: '%s' is neither the base model '%s' nor an adapter".formatted(spec.model(), base.name()))
+                            "model: '%s' is neither the base model '%s' nor an adapter"
+                                    .formatted(spec.model(), base.name()))
                     .withParam("model");
         }
         spec.suffix().ifPresent(shelf::checkName);
@@ -133,7 +141,10 @@ public final class FineTuneJobs {
             HistoryRows.event(
                     handle,
                     job.id(),
-                    message(Job.Event.Level.INFO, "Validating training file: " + spec.files().getFirst().id()));
+                    message(
+                            Job.Event.Level.INFO,
+                            "Validating training file: "
+                                    + spec.files().getFirst().id()));
             return null;
         });
         changes.signal();
@@ -164,7 +175,9 @@ public final class FineTuneJobs {
 
     /** A job, or a 404. */
     public Job get(String id) {
-        return database.read(handle -> JobRows.find(handle, id)).orElseThrow(() -> unknown(id)).job();
+        return database.read(handle -> JobRows.find(handle, id))
+                .orElseThrow(() -> unknown(id))
+                .job();
     }
 
     private static ServingException unknown(String id) {
@@ -263,7 +276,10 @@ public final class FineTuneJobs {
                                         id,
                                         job.state().wire(),
                                         to.wire(),
-                                        from.stream().map(JobState::wire).sorted().toList()));
+                                        from.stream()
+                                                .map(JobState::wire)
+                                                .sorted()
+                                                .toList()));
             }
             HistoryRows.event(handle, id, message(Job.Event.Level.INFO, text));
             return JobRows.find(handle, id).orElseThrow().job();

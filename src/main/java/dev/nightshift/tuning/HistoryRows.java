@@ -22,8 +22,9 @@ final class HistoryRows {
     /** An event whose id is there already, of a step that is run again after a crash, replaces it in its place. */
     static void event(Handle handle, String job, Job.Event event) {
         int replaced = bind(
-                        handle.createUpdate("update tuning_event set created_at = :created, level = :level, kind = :kind,"
-                                + " message = :message, content = :content where id = :id and job_id = :job"),
+                        handle.createUpdate(
+                                "update tuning_event set created_at = :created, level = :level, kind = :kind,"
+                                        + " message = :message, content = :content where id = :id and job_id = :job"),
                         job,
                         event)
                 .execute();

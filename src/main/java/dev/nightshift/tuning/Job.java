@@ -44,8 +44,7 @@ public record Job(
     }
 
     /** What happened to a job. */
-    public record Event(
-            String id, Instant created, Level level, Kind kind, String message, Map<String, Object> data) {
+    public record Event(String id, Instant created, Level level, Kind kind, String message, Map<String, Object> data) {
         /** How much it matters. */
         public enum Level {
             INFO,

@@ -1,14 +1,14 @@
 package dev.nightshift.tuning;
 
+import dev.nightshift.failure.ErrorCode;
+import dev.nightshift.failure.ServingException;
 import dev.nightshift.train.AdapterShape;
+import dev.nightshift.train.LoraTrainer;
 import dev.nightshift.train.Objective;
 import dev.nightshift.train.Schedule;
 import dev.nightshift.train.TrainableModel;
 import dev.nightshift.train.TrainerSettings;
-import dev.nightshift.train.LoraTrainer;
 import dev.nightshift.train.TrainingFolder;
-import dev.nightshift.failure.ErrorCode;
-import dev.nightshift.failure.ServingException;
 
 /**
  * A job's numbers, all resolved; kept with the job, so that it goes on after a restart as it began, whatever the settings are

@@ -28,12 +28,14 @@ final class JobRows {
                 .bind("base", job.base())
                 .bind("request", JsonText.write(job.spec().request()))
                 .execute();
-        job.spec().metadata().forEach((name, content) -> handle.createUpdate(
-                        "insert into tuning_metadata (job_id, name, content) values (:job, :name, :content)")
-                .bind("job", job.id())
-                .bind("name", name)
-                .bind("content", content)
-                .execute());
+        job.spec()
+                .metadata()
+                .forEach((name, content) -> handle.createUpdate(
+                                "insert into tuning_metadata (job_id, name, content) values (:job, :name, :content)")
+                        .bind("job", job.id())
+                        .bind("name", name)
+                        .bind("content", content)
+                        .execute());
     }
 
     static Optional<Row> find(Handle handle, String id) {
@@ -52,7 +54,8 @@ final class JobRows {
                             + " and m.content = :content%d)")
                     .formatted(i, i));
         }
-        Query query = handle.createQuery(sql + " order by position desc limit :limit").bind("limit", limit);
+        Query query =
+                handle.createQuery(sql + " order by position desc limit :limit").bind("limit", limit);
         before.ifPresent(position -> query.bind("before", position));
         int i = 0;
         for (Map.Entry<String, String> entry : metadata.entrySet()) {
@@ -78,8 +81,7 @@ final class JobRows {
 
     /** The oldest job whose files nobody has read yet. */
     static Optional<Row> unread(Handle handle) {
-        return handle.createQuery(
-                        "select * from tuning_job where state = 'validating_files' order by position limit 1")
+        return handle.createQuery("select * from tuning_job where state = 'validating_files' order by position limit 1")
                 .map((row, context) -> row(row))
                 .findOne();
     }
@@ -151,8 +153,7 @@ final class JobRows {
         Optional<JobPlan> plan =
                 Optional.ofNullable(row.getString("plan")).map(text -> JsonText.read(text, new TypeReference<>() {}));
         Optional<Job.Reason> error = Optional.ofNullable(row.getString("error_code"))
-                .map(code -> new Job.Reason(
-                        code, text(row, "error_message").orElse(""), text(row, "error_param")));
+                .map(code -> new Job.Reason(code, text(row, "error_message").orElse(""), text(row, "error_param")));
         Job job = new Job(
                 row.getString("id"),
                 Instant.ofEpochMilli(row.getLong("created_at")),

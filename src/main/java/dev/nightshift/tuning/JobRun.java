@@ -66,7 +66,8 @@ final class JobRun {
         this.row = row;
         this.job = row.job();
         this.spec = job.spec();
-        this.plan = row.plan().orElseThrow(() -> new IllegalStateException("job " + row.job().id() + " has no plan"));
+        this.plan = row.plan()
+                .orElseThrow(() -> new IllegalStateException("job " + row.job().id() + " has no plan"));
         this.folder = jobs.folders().of(job.id());
         this.model = slice.model();
         checkBase();
@@ -108,12 +109,12 @@ final class JobRun {
     }
 
     /** Validation rows come from their file, else every so many of the training rows is held out. */
-    static Rows rows(
-            SampleReader reader, JobSpec spec, Path folder, SampleReader.Samples samples, int sequenceMax) {
+    static Rows rows(SampleReader reader, JobSpec spec, Path folder, SampleReader.Samples samples, int sequenceMax) {
         Path file = JobFolders.validationFile(folder);
         if (Files.exists(file)) {
             List<SampleReader.Source> source = List.of(new SampleReader.Source(file, 1));
-            return new Rows(samples.rows(), reader.read(source, spec, sequenceMax).rows());
+            return new Rows(
+                    samples.rows(), reader.read(source, spec, sequenceMax).rows());
         }
         double share = spec.options().heldOut();
         if (share == 0) {
@@ -180,7 +181,8 @@ final class JobRun {
             if (checkpoint || System.nanoTime() - savedAt > saveEvery.toNanos()) {
                 TrainingState state = await(slice.snapshot(), stopping);
                 if (checkpoint) {
-                    // before the state is saved: after a crash between the two its step is run again, and finds it published
+                    // before the state is saved: after a crash between the two its step is run again, and finds it
+                    // published
                     publication.checkpoint(state, record.metrics());
                 }
                 save(state);
@@ -280,7 +282,11 @@ final class JobRun {
         return jobs.database().read(handle -> JobRows.outranked(handle, job.id()))
                 && jobs.database()
                         .change(handle -> JobRows.move(
-                                handle, job.id(), JobState.RUNNING, JobState.QUEUED, jobs.clock().instant()));
+                                handle,
+                                job.id(),
+                                JobState.RUNNING,
+                                JobState.QUEUED,
+                                jobs.clock().instant()));
     }
 
     /** Keeps what was learnt and stops, where somebody wants that. */

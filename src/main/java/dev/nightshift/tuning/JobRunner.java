@@ -42,14 +42,14 @@ public final class JobRunner implements AutoCloseable {
      */
     public record RunLimits(long arenaBytesMax, int keepTokens, Duration saveEvery) {}
 
-    public JobRunner(
-            FineTuneJobs jobs, TrainingSlice slice, SampleReader reader, TuningRules rules, RunLimits limits) {
+    public JobRunner(FineTuneJobs jobs, TrainingSlice slice, SampleReader reader, TuningRules rules, RunLimits limits) {
         this.jobs = jobs;
         this.slice = slice;
         this.reader = reader;
         this.rules = rules;
         this.limits = limits;
-        this.files = Thread.ofPlatform().name("nightshift-tuning-files").daemon().unstarted(() -> loop(this::readNext));
+        this.files =
+                Thread.ofPlatform().name("nightshift-tuning-files").daemon().unstarted(() -> loop(this::readNext));
         this.training = Thread.ofPlatform().name("nightshift-tuning").daemon().unstarted(() -> loop(this::trainNext));
     }
 
@@ -96,7 +96,10 @@ public final class JobRunner implements AutoCloseable {
             } catch (ServingException e) {
                 fail(row.job(), e);
             } catch (RuntimeException e) {
-                LOG.log(System.Logger.Level.ERROR, "the files of job " + row.job().id() + " could not be read", e);
+                LOG.log(
+                        System.Logger.Level.ERROR,
+                        "the files of job " + row.job().id() + " could not be read",
+                        e);
                 fail(row.job(), internal(e));
             }
         });
@@ -119,11 +122,15 @@ public final class JobRunner implements AutoCloseable {
         JobRun.Rows rows = JobRun.rows(reader, spec, folder, samples, fit.sequenceMax());
         JobPlan plan = JobPlan.of(spec, fit, rows.training().size(), model.parameterCount());
         jobs.database().change(handle -> {
-            if (JobRows.move(handle, job.id(), JobState.VALIDATING_FILES, JobState.QUEUED, jobs.clock().instant())) {
+            if (JobRows.move(
+                    handle,
+                    job.id(),
+                    JobState.VALIDATING_FILES,
+                    JobState.QUEUED,
+                    jobs.clock().instant())) {
                 JobRows.plan(handle, job.id(), plan);
                 List<String> notes = samples.notes();
-                notes.forEach(note ->
-                        HistoryRows.event(handle, job.id(), jobs.message(Job.Event.Level.WARN, note)));
+                notes.forEach(note -> HistoryRows.event(handle, job.id(), jobs.message(Job.Event.Level.WARN, note)));
                 HistoryRows.event(
                         handle,
                         job.id(),
@@ -131,10 +138,7 @@ public final class JobRunner implements AutoCloseable {
                                 Job.Event.Level.INFO,
                                 "Files validated, the job is queued: %d rows, %d for validation, %d epochs, %d steps"
                                         .formatted(
-                                                plan.rows(),
-                                                rows.validation().size(),
-                                                plan.epochs(),
-                                                plan.steps())));
+                                                plan.rows(), rows.validation().size(), plan.epochs(), plan.steps())));
             }
             return null;
         });
@@ -176,11 +180,14 @@ public final class JobRunner implements AutoCloseable {
 
     private boolean begin(Job job) {
         return jobs.database().change(handle -> {
-            boolean moved =
-                    JobRows.move(handle, job.id(), JobState.QUEUED, JobState.RUNNING, jobs.clock().instant());
+            boolean moved = JobRows.move(
+                    handle,
+                    job.id(),
+                    JobState.QUEUED,
+                    JobState.RUNNING,
+                    jobs.clock().instant());
             if (moved) {
-                HistoryRows.event(
-                        handle, job.id(), jobs.message(Job.Event.Level.INFO, "Fine-tuning job started"));
+                HistoryRows.event(handle, job.id(), jobs.message(Job.Event.Level.INFO, "Fine-tuning job started"));
             }
             return moved;
         });
@@ -194,9 +201,15 @@ public final class JobRunner implements AutoCloseable {
     private void fail(Job job, ServingException reason) {
         try {
             jobs.database().change(handle -> {
-                JobState state = JobRows.find(handle, job.id()).orElseThrow().job().state();
+                JobState state =
+                        JobRows.find(handle, job.id()).orElseThrow().job().state();
                 if (!state.next().contains(JobState.FAILED)
-                        || !JobRows.move(handle, job.id(), state, JobState.FAILED, jobs.clock().instant())) {
+                        || !JobRows.move(
+                                handle,
+                                job.id(),
+                                state,
+                                JobState.FAILED,
+                                jobs.clock().instant())) {
                     return null; // a client has ended or paused it meanwhile
                 }
                 JobRows.error(handle, job.id(), Job.Reason.of(reason.code(), reason.getMessage(), reason.param()));

@@ -64,8 +64,7 @@ public final class JobSpecReader {
         own.refuseUnknown();
         Map<String, Object> kept = new LinkedHashMap<>(request);
         kept.put("seed", seed);
-        return new JobSpec(
-                model, files, validation, suffix, seed, method, hyperparameters, options, metadata(), kept);
+        return new JobSpec(model, files, validation, suffix, seed, method, hyperparameters, options, metadata(), kept);
     }
 
     private String suffix(String text) {
@@ -95,7 +94,8 @@ public final class JobSpecReader {
         Optional<String> type = method.string("type");
         if (type.isPresent() && !List.of("supervised", "dpo").contains(type.get())) {
             throw method.bad(
-                    "type", "'%s' is not supported; supervised and dpo are, and nightshift.method".formatted(type.get()));
+                    "type",
+                    "'%s' is not supported; supervised and dpo are, and nightshift.method".formatted(type.get()));
         }
         if (special.isPresent()) {
             return special.get();

@@ -1,8 +1,8 @@
 package dev.nightshift.tuning;
 
+import java.util.Collections;
 import java.util.SortedSet;
 import java.util.TreeSet;
-import java.util.Collections;
 
 /**
  * The adapter that a job makes.
@@ -11,7 +11,8 @@ import java.util.Collections;
  * @param rsLora scale alpha / sqrt(rank)
  * @param plusRatio LoRA+: learning rate of B over that of A
  */
-public record LoraSpec(int rank, double alpha, double dropout, SortedSet<String> targets, boolean rsLora, double plusRatio) {
+public record LoraSpec(
+        int rank, double alpha, double dropout, SortedSet<String> targets, boolean rsLora, double plusRatio) {
     public LoraSpec {
         targets = Collections.unmodifiableSortedSet(new TreeSet<>(targets));
     }

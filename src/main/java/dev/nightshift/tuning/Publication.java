@@ -38,9 +38,7 @@ final class Publication {
         String id = "ftckpt_%s%06d".formatted(job.id().substring("ftjob-".length()), metrics.step());
         jobs.database().change(handle -> {
             HistoryRows.checkpoint(
-                    handle,
-                    job.id(),
-                    new Job.Checkpoint(id, jobs.clock().instant(), metrics.step(), alias, metrics));
+                    handle, job.id(), new Job.Checkpoint(id, jobs.clock().instant(), metrics.step(), alias, metrics));
             HistoryRows.event(
                     handle,
                     job.id(),
@@ -54,7 +52,8 @@ final class Publication {
 
     private Path staged(TrainingState state) throws IOException {
         Path staged = jobs.shelf().stage();
-        TrainingFolder.writeAdapter(staged, model, shape, job.spec().options().lora().dropout(), state);
+        TrainingFolder.writeAdapter(
+                staged, model, shape, job.spec().options().lora().dropout(), state);
         return staged;
     }
 
@@ -65,16 +64,15 @@ final class Publication {
      */
     void finish(TrainingState state, RunRecord record, Optional<String> refusal) throws IOException {
         if (jobs.get(job.id()).resultFile().isEmpty()) {
-            String file = jobs.files()
-                    .saveResult("step_metrics.csv", record.csv().getBytes(StandardCharsets.UTF_8));
+            String file =
+                    jobs.files().saveResult("step_metrics.csv", record.csv().getBytes(StandardCharsets.UTF_8));
             jobs.database().change(handle -> {
                 JobRows.result(handle, job.id(), file);
                 return null;
             });
         }
         if (refusal.isPresent()) {
-            throw new ServingException(
-                    ErrorCode.INVALID_REQUEST, "not published, by the job's rule: " + refusal.get());
+            throw new ServingException(ErrorCode.INVALID_REQUEST, "not published, by the job's rule: " + refusal.get());
         }
         checkpoint(state, record.metrics());
         boolean publish = job.spec().options().publish() != PublishRule.NEVER;
@@ -93,8 +91,10 @@ final class Publication {
 
     private static Map<String, Double> evaluation(List<Job.Metrics> history) {
         Map<String, Double> evaluation = new LinkedHashMap<>();
-        history.stream().filter(row -> row.step() == 0).findFirst().ifPresent(row -> row.fullLoss()
-                .ifPresent(loss -> evaluation.put("valid_loss_before", loss)));
+        history.stream()
+                .filter(row -> row.step() == 0)
+                .findFirst()
+                .ifPresent(row -> row.fullLoss().ifPresent(loss -> evaluation.put("valid_loss_before", loss)));
         if (!history.isEmpty()) {
             Job.Metrics last = history.getLast();
             last.fullLoss().ifPresent(loss -> evaluation.put("valid_loss", loss));
@@ -106,20 +106,20 @@ final class Publication {
     private void succeed(boolean published) {
         jobs.database().change(handle -> {
             if (JobRows.move(
-                    handle, job.id(), JobState.RUNNING, JobState.SUCCEEDED, jobs.clock().instant())) {
+                    handle,
+                    job.id(),
+                    JobState.RUNNING,
+                    JobState.SUCCEEDED,
+                    jobs.clock().instant())) {
                 if (published) {
                     JobRows.model(handle, job.id(), job.fineTunedName());
                     HistoryRows.event(
                             handle,
                             job.id(),
-                            jobs.message(
-                                    Job.Event.Level.INFO,
-                                    "New fine-tuned model created: " + job.fineTunedName()));
+                            jobs.message(Job.Event.Level.INFO, "New fine-tuned model created: " + job.fineTunedName()));
                 }
                 HistoryRows.event(
-                        handle,
-                        job.id(),
-                        jobs.message(Job.Event.Level.INFO, "The job has successfully completed"));
+                        handle, job.id(), jobs.message(Job.Event.Level.INFO, "The job has successfully completed"));
             }
             return null;
         });

@@ -23,9 +23,8 @@ final class PublishCheck {
         return switch (rule) {
             case NEVER -> Optional.empty();
             case FINITE -> finite(finite, after);
-            case BETTER -> finite(finite, after).or(() -> after.isPresent()
-                    ? better(history, after.get())
-                    : fell(history));
+            case BETTER ->
+                finite(finite, after).or(() -> after.isPresent() ? better(history, after.get()) : fell(history));
         };
     }
 

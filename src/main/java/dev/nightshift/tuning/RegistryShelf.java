@@ -36,7 +36,8 @@ public final class RegistryShelf implements AdapterShelf {
     @Override
     public void publish(
             Path staged, String name, String alias, String job, Instant created, Map<String, Double> evaluation) {
-        AdapterVersion version = registry().publish(staged, name, new AdapterOrigin("", "", job, created, "", evaluation));
+        AdapterVersion version =
+                registry().publish(staged, name, new AdapterOrigin("", "", job, created, "", evaluation));
         registry().alias(alias, version.id());
     }
 

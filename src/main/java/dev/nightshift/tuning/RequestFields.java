@@ -63,9 +63,9 @@ final class RequestFields {
     OptionalInt integer(String key, int min, int max) {
         return switch (value(key)) {
             case null -> OptionalInt.empty();
-            case Number n when n.doubleValue() == Math.rint(n.doubleValue())
-                    && n.doubleValue() >= min
-                    && n.doubleValue() <= max -> OptionalInt.of(n.intValue());
+            case Number n
+            when n.doubleValue() == Math.rint(n.doubleValue()) && n.doubleValue() >= min && n.doubleValue() <= max ->
+                OptionalInt.of(n.intValue());
             case Object other ->
                 throw bad(key, "a whole number from %d to %d is expected, got %s".formatted(min, max, other));
         };
@@ -75,7 +75,8 @@ final class RequestFields {
     OptionalDouble number(String key, double min, boolean aboveMin, double max) {
         return switch (value(key)) {
             case null -> OptionalDouble.empty();
-            case Number n when (aboveMin ? n.doubleValue() > min : n.doubleValue() >= min) && n.doubleValue() <= max ->
+            case Number n
+            when (aboveMin ? n.doubleValue() > min : n.doubleValue() >= min) && n.doubleValue() <= max ->
                 OptionalDouble.of(n.doubleValue());
             case Object other ->
                 throw bad(

@@ -175,8 +175,7 @@ final class RunRecord {
         String kind = last.fullLoss().isPresent() ? "v" : "t";
         // the same id when the step is run again
         String id = "ftevent-%s-%s%d".formatted(job.id().substring("ftjob-".length()), kind, last.step());
-        return new Job.Event(
-                id, jobs.clock().instant(), Job.Event.Level.INFO, Job.Event.Kind.METRICS, text, data);
+        return new Job.Event(id, jobs.clock().instant(), Job.Event.Level.INFO, Job.Event.Kind.METRICS, text, data);
     }
 
     static void put(Map<String, Object> data, String name, OptionalDouble value) {
@@ -230,7 +229,8 @@ final class RunRecord {
                     row.trainAccuracy(),
                     row.fullLoss(),
                     row.fullAccuracy())) {
-                csv.append(',').append(value.isPresent() ? String.format(Locale.ROOT, "%.6g", value.getAsDouble()) : "");
+                csv.append(',')
+                        .append(value.isPresent() ? String.format(Locale.ROOT, "%.6g", value.getAsDouble()) : "");
             }
             csv.append('\n');
         }

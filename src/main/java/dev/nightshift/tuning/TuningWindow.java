@@ -27,7 +27,8 @@ public record TuningWindow(ExecutionTime start, Duration duration, ZoneId zone) 
         Objects.requireNonNull(zone, "zone is null");
         if (!duration.isPositive()) {
             throw new ServingException(
-                    ErrorCode.INVALID_REQUEST, "nightshift.tuning.windows: duration %s is not positive".formatted(duration));
+                    ErrorCode.INVALID_REQUEST,
+                    "nightshift.tuning.windows: duration %s is not positive".formatted(duration));
         }
     }
 
@@ -38,7 +39,9 @@ public record TuningWindow(ExecutionTime start, Duration duration, ZoneId zone) 
             return new TuningWindow(ExecutionTime.forCron(parsed), duration, zone);
         } catch (IllegalArgumentException e) {
             throw new ServingException(
-                    ErrorCode.INVALID_REQUEST, "nightshift.tuning.windows: start '%s': %s".formatted(cron, e.getMessage()), e);
+                    ErrorCode.INVALID_REQUEST,
+                    "nightshift.tuning.windows: start '%s': %s".formatted(cron, e.getMessage()),
+                    e);
         }
     }
 

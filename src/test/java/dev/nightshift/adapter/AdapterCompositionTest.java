@@ -78,8 +78,8 @@ class AdapterCompositionTest {
             int inputs = AdapterModules.inputs(base, factors.target());
             for (int o = 0; o < outputs; o += 7) {
                 for (int i = 0; i < inputs; i += 5) {
-                    double expected = w1 * change(first, factors.target(), o, i)
-                            + w2 * change(second, factors.target(), o, i);
+                    double expected =
+                            w1 * change(first, factors.target(), o, i) + w2 * change(second, factors.target(), o, i);
                     assertThat(change(sum, factors.target(), o, i)).isCloseTo(expected, within(FLOAT));
                 }
             }
@@ -124,8 +124,8 @@ class AdapterCompositionTest {
 
     @Test
     void anAdapterMinusItselfIsNothingAtAnyRank() {
-        AdapterComposition.Result result = AdapterComposition.sum(
-                List.of(part("plain", 1), part("plain", -1)), OptionalInt.of(2), base, arena);
+        AdapterComposition.Result result =
+                AdapterComposition.sum(List.of(part("plain", 1), part("plain", -1)), OptionalInt.of(2), base, arena);
         assertThat(result.weights().rankMax()).isEqualTo(2);
         LoraWeights.Factors factors = result.weights().factors().getFirst();
         assertThat(change(result.weights(), factors.target(), 3, 3)).isCloseTo(0, within(FLOAT));
@@ -155,15 +155,14 @@ class AdapterCompositionTest {
 
     @Test
     void whatIsNoLowRankSumIsRefusedByName() {
-        assertThatThrownBy(() ->
-                        AdapterComposition.sum(List.of(part("dora", 1)), OptionalInt.empty(), base, arena))
+        assertThatThrownBy(() -> AdapterComposition.sum(List.of(part("dora", 1)), OptionalInt.empty(), base, arena))
                 .hasMessageContaining("dora")
                 .hasMessageContaining("use_dora");
-        assertThatThrownBy(() ->
-                        AdapterComposition.sum(List.of(part("head_saved", 1)), OptionalInt.empty(), base, arena))
+        assertThatThrownBy(
+                        () -> AdapterComposition.sum(List.of(part("head_saved", 1)), OptionalInt.empty(), base, arena))
                 .hasMessageContaining("modules_to_save");
-        assertThatThrownBy(() -> AdapterComposition.sum(
-                        List.of(part("plain", Double.NaN)), OptionalInt.empty(), base, arena))
+        assertThatThrownBy(() ->
+                        AdapterComposition.sum(List.of(part("plain", Double.NaN)), OptionalInt.empty(), base, arena))
                 .hasMessageContaining("NaN");
     }
 }

@@ -51,7 +51,8 @@ class AdapterLoadTest {
     }
 
     /** Factors of some projections of all layers. */
-    private static void write(Path folder, ModelConfig config, int rank, DType dtype, List<Integer> projections, long seed)
+    private static void write(
+            Path folder, ModelConfig config, int rank, DType dtype, List<Integer> projections, long seed)
             throws IOException {
         Random random = new Random(seed);
         List<LoraWeights.Factors> factors = new ArrayList<>();
@@ -69,7 +70,8 @@ class AdapterLoadTest {
             }
         }
         Files.createDirectories(folder);
-        List<String> names = projections.stream().map(AdapterModules.PROJECTIONS::get).toList();
+        List<String> names =
+                projections.stream().map(AdapterModules.PROJECTIONS::get).toList();
         PeftFolder.write(
                 folder,
                 new PeftFolder.Description("base", rank, rank, false, 0, names),
@@ -116,7 +118,13 @@ class AdapterLoadTest {
         try (AdapterScene scene = AdapterScene.open(root, 8, MIB, 4 * MIB)) {
             ModelConfig config = scene.model.checkpoint().config();
             for (int i = 0; i < adapters; i++) {
-                write(root.resolve("a" + i), config, 1 + i % 16, DType.BF16, List.of(LoraTargets.Q, LoraTargets.DOWN), i);
+                write(
+                        root.resolve("a" + i),
+                        config,
+                        1 + i % 16,
+                        DType.BF16,
+                        List.of(LoraTargets.Q, LoraTargets.DOWN),
+                        i);
             }
             scene.registry.scan();
             assertThat(scene.registry.list()).hasSize(adapters);
@@ -124,7 +132,9 @@ class AdapterLoadTest {
             for (int i = 0; i < adapters; i++) {
                 golden.add(scene.oracle("a" + i, prompt, tokens));
             }
-            assertThat(golden.stream().distinct().count()).as("different answers").isGreaterThan(100);
+            assertThat(golden.stream().distinct().count())
+                    .as("different answers")
+                    .isGreaterThan(100);
             int[] order = zipf(adapters, requests);
             ArrayDeque<Pending> pending = new ArrayDeque<>();
             long[] heap = new long[2];
@@ -146,7 +156,9 @@ class AdapterLoadTest {
     }
 
     private static void check(Pending pending, List<List<Integer>> golden) {
-        assertThat(AdapterScene.read(pending.sequence())).as("a%d", pending.adapter()).isEqualTo(golden.get(pending.adapter()));
+        assertThat(AdapterScene.read(pending.sequence()))
+                .as("a%d", pending.adapter())
+                .isEqualTo(golden.get(pending.adapter()));
     }
 
     private static long usedHeap() {

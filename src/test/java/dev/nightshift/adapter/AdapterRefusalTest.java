@@ -65,14 +65,18 @@ class AdapterRefusalTest {
         Path file = folder.resolve("adapter_config.json");
         String json = Files.readString(file);
         String changed = json.replaceFirst(
-                "\"" + key + "\": (\\{[^}]*\\}|\\[[^\\]]*\\]|[^,\\n]*)", "\"" + key + "\": " + value.replace("\\", "\\\\"));
-        Files.writeString(file, changed.equals(json) ? json.replaceFirst("\\{", "{\"" + key + "\": " + value + ",") : changed);
+                "\"" + key + "\": (\\{[^}]*\\}|\\[[^\\]]*\\]|[^,\\n]*)",
+                "\"" + key + "\": " + value.replace("\\", "\\\\"));
+        Files.writeString(
+                file, changed.equals(json) ? json.replaceFirst("\\{", "{\"" + key + "\": " + value + ",") : changed);
     }
 
     private void tensors(Consumer<Map<String, Tensor>> change) throws IOException {
         Path file = folder.resolve("adapter_model.safetensors");
         Map<String, Tensor> tensors = new LinkedHashMap<>();
-        SafetensorsFile.map(file, Arena.ofAuto()).tensors().forEach((name, stored) -> tensors.put(name, stored.tensor()));
+        SafetensorsFile.map(file, Arena.ofAuto())
+                .tensors()
+                .forEach((name, stored) -> tensors.put(name, stored.tensor()));
         change.accept(tensors);
         Path changed = folder.resolve("changed.safetensors");
         SafetensorsWriter.write(changed, tensors, Map.of());
@@ -142,7 +146,8 @@ class AdapterRefusalTest {
     @Test
     void refusesAModuleThatTheBaseLacks() throws IOException {
         config("target_modules", "\".*\"");
-        tensors(all -> all.put("base_model.model.model.layers.7.self_attn.q_proj.lora_A.weight", zeros(DType.F32, 8, 128)));
+        tensors(all ->
+                all.put("base_model.model.model.layers.7.self_attn.q_proj.lora_A.weight", zeros(DType.F32, 8, 128)));
         refused("model.layers.7.self_attn.q_proj", "lacks");
     }
 

@@ -29,8 +29,8 @@ import java.util.stream.Stream;
 final class AdapterScene implements AutoCloseable {
     static final String BASE = "base";
     static final String BASE_DIGEST = "b".repeat(64);
-    static final List<String> GOLDEN = List.of(
-            "attention_only", "dora", "head_saved", "patterns", "plain", "r64", "rslora", "some_layers");
+    static final List<String> GOLDEN =
+            List.of("attention_only", "dora", "head_saved", "patterns", "plain", "r64", "rslora", "some_layers");
 
     private static final int BLOCKS = 128;
     private static final Duration PATIENCE = Duration.ofSeconds(60);
@@ -66,14 +66,25 @@ final class AdapterScene implements AutoCloseable {
                     return made[0].table();
                 });
         return new AdapterScene(
-                model,
-                made[0],
-                new AdapterOptions(root, BASE, BASE_DIGEST, hostBytes, pinned, Duration.ofMillis(300)));
+                model, made[0], new AdapterOptions(root, BASE, BASE_DIGEST, hostBytes, pinned, Duration.ofMillis(300)));
     }
 
     static EngineLimits limits() {
         return new EngineLimits(
-                16, 512, 256, 1024, 64, 1024, 4, 8, 4, 256, Duration.ofSeconds(30), true, Duration.ofMillis(1), Duration.ZERO);
+                16,
+                512,
+                256,
+                1024,
+                64,
+                1024,
+                4,
+                8,
+                4,
+                256,
+                Duration.ofSeconds(30),
+                true,
+                Duration.ofMillis(1),
+                Duration.ZERO);
     }
 
     EngineLoop engine() {
@@ -103,8 +114,7 @@ final class AdapterScene implements AutoCloseable {
     }
 
     static SequenceRequest request(AdapterBinding binding, int[] prompt, int tokens) {
-        SamplingParameters greedy =
-                new SamplingParameters(0, 0, 1, 0, 1, 0, 0, 0, Map.of(), List.of(), 0, true, -1);
+        SamplingParameters greedy = new SamplingParameters(0, 0, 1, 0, 1, 0, 0, 0, Map.of(), List.of(), 0, true, -1);
         return new SequenceRequest(prompt, greedy, tokens, binding, "", -1, 256, Optional.empty(), () -> {});
     }
 

@@ -76,7 +76,9 @@ class AdapterServingTest {
         open(2, 4 * MIB, 2 * MIB);
         int[] prompt = AdapterScene.prompt(1, 50); // three full blocks to share, wrongly
         Map<String, List<Integer>> golden = oracles(names(), prompt, TOKENS);
-        assertThat(new HashSet<>(golden.values())).as("adapters that differ in what they say").hasSizeGreaterThan(6);
+        assertThat(new HashSet<>(golden.values()))
+                .as("adapters that differ in what they say")
+                .hasSizeGreaterThan(6);
         Random random = new Random(20261125);
         List<String> order = new ArrayList<>();
         List<Sequence> sequences = new ArrayList<>();
@@ -86,11 +88,14 @@ class AdapterServingTest {
             sequences.add(scene.start(name, prompt, TOKENS));
         }
         for (int i = 0; i < order.size(); i++) {
-            assertThat(AdapterScene.read(sequences.get(i))).as("%d: %s", i, order.get(i)).isEqualTo(golden.get(order.get(i)));
+            assertThat(AdapterScene.read(sequences.get(i)))
+                    .as("%d: %s", i, order.get(i))
+                    .isEqualTo(golden.get(order.get(i)));
         }
         assertThat(scene.slots.placements()).isGreaterThan(8);
         // A lease is closed a moment after its reader has the last event.
-        eventually(() -> scene.registry.list().stream().allMatch(view -> view.version().leases() == 0));
+        eventually(() ->
+                scene.registry.list().stream().allMatch(view -> view.version().leases() == 0));
     }
 
     @Test
@@ -160,7 +165,8 @@ class AdapterServingTest {
         int[] prompt = AdapterScene.prompt(5, 20);
         Map<String, List<Integer>> golden = oracles(List.of("plain", "rslora", AdapterScene.BASE), prompt, TOKENS);
         Sequence holder = scene.start("plain", prompt, 230);
-        eventually(() -> scene.slots.occupied() == 1 && scene.engine().statistics().running() == 1);
+        eventually(
+                () -> scene.slots.occupied() == 1 && scene.engine().statistics().running() == 1);
         Sequence waits = scene.start("rslora", prompt, TOKENS);
         Sequence cancelled = scene.start("patterns", prompt, TOKENS);
         assertThat(scene.text(AdapterScene.BASE, prompt, TOKENS)).isEqualTo(golden.get(AdapterScene.BASE));
@@ -239,7 +245,9 @@ class AdapterServingTest {
             sequences.add(scene.start(names.get(i % 4), prompt, 20));
         }
         for (int i = 0; i < 24; i++) {
-            assertThat(AdapterScene.read(sequences.get(i))).as(names.get(i % 4)).isEqualTo(golden.get(names.get(i % 4)));
+            assertThat(AdapterScene.read(sequences.get(i)))
+                    .as(names.get(i % 4))
+                    .isEqualTo(golden.get(names.get(i % 4)));
         }
         assertThat(scene.slots.usedBytes()).isLessThanOrEqualTo(2 * MIB);
     }

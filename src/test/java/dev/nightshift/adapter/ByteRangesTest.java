@@ -28,8 +28,12 @@ class ByteRangesTest {
                 assertThat(start + bytes).isLessThanOrEqualTo(1 << 20);
                 var before = taken.floorEntry(start);
                 var after = taken.ceilingEntry(start);
-                assertThat(before == null || before.getKey() + before.getValue() <= start).as("seed %d", seed).isTrue();
-                assertThat(after == null || start + bytes <= after.getKey()).as("seed %d", seed).isTrue();
+                assertThat(before == null || before.getKey() + before.getValue() <= start)
+                        .as("seed %d", seed)
+                        .isTrue();
+                assertThat(after == null || start + bytes <= after.getKey())
+                        .as("seed %d", seed)
+                        .isTrue();
                 taken.put(start, bytes);
             } else if (!taken.isEmpty()) {
                 Long at = taken.ceilingKey((long) random.nextInt(1 << 20));

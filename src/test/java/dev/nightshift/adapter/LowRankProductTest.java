@@ -26,7 +26,8 @@ class LowRankProductTest {
     }
 
     private static double[][] matrix(LowRankProduct product) {
-        double[][] matrix = new double[product.b().getFirst().length][product.a().getFirst().length];
+        double[][] matrix =
+                new double[product.b().getFirst().length][product.a().getFirst().length];
         for (int j = 0; j < product.rank(); j++) {
             for (int o = 0; o < matrix.length; o++) {
                 for (int i = 0; i < matrix[o].length; i++) {
@@ -82,8 +83,7 @@ class LowRankProductTest {
             before = error;
         }
         assertThat(before).isPositive();
-        assertThat(product.reduce(4).total())
-                .isCloseTo(Math.pow(distance(whole, new double[37][29]), 2), within(1e-9));
+        assertThat(product.reduce(4).total()).isCloseTo(Math.pow(distance(whole, new double[37][29]), 2), within(1e-9));
     }
 
     @Test
@@ -111,8 +111,8 @@ class LowRankProductTest {
 
     @Test
     void aChangeOfZeroStaysZero() {
-        LowRankProduct zero =
-                new LowRankProduct(List.of(new double[5], new double[5]), List.of(new double[4], new double[] {1, 2, 3, 4}));
+        LowRankProduct zero = new LowRankProduct(
+                List.of(new double[5], new double[5]), List.of(new double[4], new double[] {1, 2, 3, 4}));
         LowRankProduct.Reduced reduced = zero.reduce(1);
         assertThat(distance(matrix(reduced.product()), new double[5][4])).isZero();
         assertThat(reduced.total()).isZero();

@@ -55,12 +55,15 @@ class RegistryTest {
 
     private AdapterVersion publish(String name, String golden) {
         return registry.publish(
-                scene.staged(golden), name, new AdapterOrigin("", "", "ftjob-1", Instant.now(), "a.jsonl", Map.of("loss", 1.5)));
+                scene.staged(golden),
+                name,
+                new AdapterOrigin("", "", "ftjob-1", Instant.now(), "a.jsonl", Map.of("loss", 1.5)));
     }
 
     private static void refused(ErrorCode code, ThrowingCallable call, String... words) {
         assertThatThrownBy(call)
-                .isInstanceOfSatisfying(ServingException.class, e -> assertThat(e.code()).isEqualTo(code))
+                .isInstanceOfSatisfying(
+                        ServingException.class, e -> assertThat(e.code()).isEqualTo(code))
                 .message()
                 .contains(words);
     }
@@ -179,7 +182,8 @@ class RegistryTest {
         Path staged = scene.staged("rslora");
         Files.writeString(
                 staged.resolve("adapter_config.json"),
-                Files.readString(staged.resolve("adapter_config.json")).replace("\"lora_bias\": false", "\"lora_bias\": true"));
+                Files.readString(staged.resolve("adapter_config.json"))
+                        .replace("\"lora_bias\": false", "\"lora_bias\": true"));
         refused(
                 ErrorCode.INVALID_REQUEST,
                 () -> registry.publish(staged, "bot", AdapterOrigin.foreign(Instant.now())),

@@ -73,10 +73,7 @@ final class ChatEngineTest {
                 all.idleSlice(),
                 all.busySlice());
         Llama llama = new Llama(
-                ops,
-                Llama.prepare(ops, checkpoint.weights(), done -> {}),
-                null,
-                limits.batchLimits(BLOCK_TOKENS));
+                ops, Llama.prepare(ops, checkpoint.weights(), done -> {}), null, limits.batchLimits(BLOCK_TOKENS));
         KvCache kv = KvCache.allocate(ops, checkpoint.config(), BLOCK_TOKENS, 256);
         int[] ends = checkpoint.generation().eosIds().stream()
                 .mapToInt(Integer::intValue)
@@ -109,7 +106,8 @@ final class ChatEngineTest {
     }
 
     /** One of the golden prompts with the golden's text. */
-    private record Example(String name, ChatRequest.Messages prompt, int[] ids, String text, String finish, int tokens) {}
+    private record Example(
+            String name, ChatRequest.Messages prompt, int[] ids, String text, String finish, int tokens) {}
 
     private static List<Example> examples(int count) throws Exception {
         JsonNode greedy = JSON.readTree(GOLDEN.resolve("greedy.json").toFile());
@@ -120,7 +118,8 @@ final class ChatEngineTest {
             }
             List<Map<String, Object>> messages = new ArrayList<>();
             for (JsonNode message : prompt.path("messages")) {
-                messages.add(Fixture.message(message.path("role").asText(), message.path("content").asText()));
+                messages.add(Fixture.message(
+                        message.path("role").asText(), message.path("content").asText()));
             }
             JsonNode answer = golden(greedy, prompt.path("name").asText());
             int[] ids = new int[prompt.path("ids").size()];
@@ -151,8 +150,7 @@ final class ChatEngineTest {
     }
 
     private static ChatRequest greedy(ChatRequest.Prompt prompt, int tokens, List<String> stops) {
-        return Fixture.withMax(
-                Fixture.request(prompt, SamplingParameters.greedy(), 1, stops), Optional.of(tokens), -1);
+        return Fixture.withMax(Fixture.request(prompt, SamplingParameters.greedy(), 1, stops), Optional.of(tokens), -1);
     }
 
     private static String streamed(ChatRequest request) throws InterruptedException {
@@ -198,7 +196,8 @@ final class ChatEngineTest {
     @Test
     void aStopStringCutsTheGoldenTextAndFreesTheEngine() throws Exception {
         Example example = examples(1).getFirst();
-        String stop = example.text().substring(example.text().length() / 2, example.text().length() / 2 + 5);
+        String stop = example.text()
+                .substring(example.text().length() / 2, example.text().length() / 2 + 5);
         String want = example.text().substring(0, example.text().indexOf(stop));
         assertThat(streamed(greedy(example.prompt(), 400, List.of(stop)))).isEqualTo(want);
         long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
@@ -222,12 +221,14 @@ final class ChatEngineTest {
         for (int i = 0; i < 2; i++) {
             twice.add(ChatResult.of(chat, request, Runnable::run).get(60, TimeUnit.SECONDS));
         }
-        List<String> texts = twice.getFirst().choices().stream().map(ChatResult.Choice::text).toList();
+        List<String> texts =
+                twice.getFirst().choices().stream().map(ChatResult.Choice::text).toList();
         assertThat(twice.get(1).choices().stream().map(ChatResult.Choice::text)).isEqualTo(texts);
         assertThat(texts).doesNotHaveDuplicates();
         for (ChatResult.Choice choice : twice.getFirst().choices()) {
-            assertThat(choice.logprobs()).hasSize(choice.completionTokens()).allSatisfy(token -> assertThat(token.top())
-                    .hasSize(2));
+            assertThat(choice.logprobs())
+                    .hasSize(choice.completionTokens())
+                    .allSatisfy(token -> assertThat(token.top()).hasSize(2));
         }
     }
 }

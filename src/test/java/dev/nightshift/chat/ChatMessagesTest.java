@@ -76,14 +76,12 @@ final class ChatMessagesTest {
 
     @Test
     void whetherTheTemplateTakesPartsOfARoleIsSeenFromWhatItWrites() {
-        ChatTemplate template = ChatTemplate.compile(
-                """
+        ChatTemplate template = ChatTemplate.compile("""
                 {% for m in messages %}{{ m.role }}:
                 {%- if m.role == 'user' and m.content is not string -%}
                 {% for part in m.content %}[{{ part.text }}]{% endfor %}
                 {%- elif m.role == 'user' %}[{{ m.content }}]{% else %}{{ m.content }}{% endif %}
-                {% endfor %}""",
-                Map.of());
+                {% endfor %}""", Map.of());
         ChatModel model = new ChatModel(
                 Fixture.tiny(),
                 template::render,

@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.nightshift.engine.AdapterBinding;
-import dev.nightshift.engine.SequenceRequest;
 import dev.nightshift.engine.SamplingParameters;
+import dev.nightshift.engine.SequenceRequest;
 import dev.nightshift.failure.ErrorCode;
 import dev.nightshift.failure.ServingException;
 import dev.nightshift.template.RenderedPrompt;

@@ -286,8 +286,11 @@ class HubRepositoryTest {
         assertThat(HubSettings.of(Map.of("HF_HUB_OFFLINE", "0")).offline()).isFalse();
         assertThat(HubSettings.of(Map.of("TRANSFORMERS_OFFLINE", "1")).offline())
                 .isTrue();
-        assertThat(HubSettings.of(Map.of("HOME", "/people/a", "HF_HOME", "~/hf")).cache()).isEqualTo(Path.of("/people/a/hf/hub"));
-        assertThat(HubSettings.of(Map.of("HF_HUB_DOWNLOAD_TIMEOUT", "60")).stall()).hasMinutes(1);
+        assertThat(HubSettings.of(Map.of("HOME", "/people/a", "HF_HOME", "~/hf"))
+                        .cache())
+                .isEqualTo(Path.of("/people/a/hf/hub"));
+        assertThat(HubSettings.of(Map.of("HF_HUB_DOWNLOAD_TIMEOUT", "60")).stall())
+                .hasMinutes(1);
         assertThatThrownBy(() -> HubSettings.of(Map.of("HF_HUB_DOWNLOAD_TIMEOUT", "soon")))
                 .hasMessage("HF_HUB_DOWNLOAD_TIMEOUT is 'soon', whole seconds expected");
         Files.writeString(home.resolve("token"), "from-file\n");

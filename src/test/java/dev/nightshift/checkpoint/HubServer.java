@@ -39,6 +39,7 @@ final class HubServer implements AutoCloseable {
     final Map<String, byte[]> damaged = new ConcurrentHashMap<>();
     /** So many bodies of storage fall silent half-way and stay open until the server is closed. */
     final AtomicInteger stalls = new AtomicInteger();
+
     volatile String requiredToken;
     volatile int refusal;
     volatile String errorCode = "";
@@ -151,7 +152,10 @@ final class HubServer implements AutoCloseable {
             stall(exchange, files.get(file));
             return;
         }
-        send(exchange, damaged.getOrDefault(file, files.get(file)), cuts.isEmpty() ? Integer.MAX_VALUE : cuts.removeFirst());
+        send(
+                exchange,
+                damaged.getOrDefault(file, files.get(file)),
+                cuts.isEmpty() ? Integer.MAX_VALUE : cuts.removeFirst());
     }
 
     private void stall(HttpExchange exchange, byte[] content) throws IOException {

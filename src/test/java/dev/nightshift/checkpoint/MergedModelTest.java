@@ -76,7 +76,8 @@ class MergedModelTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"plain", "dora", "head_saved", "patterns", "rslora", "r64", "some_layers", "attention_only"})
+    @ValueSource(
+            strings = {"plain", "dora", "head_saved", "patterns", "rslora", "r64", "some_layers", "attention_only"})
     void theMergedModelAnswersAsBaseAndAdapterDo(String adapter) throws IOException {
         merge(GoldenAdapters.base(), Quantisation.NF4, adapter);
         float[] golden = GoldenTensors.open(GoldenAdapters.folder(adapter).resolve("io.safetensors"))
@@ -148,7 +149,9 @@ class MergedModelTest {
         assertThat(written.files())
                 .contains("config.json", "tokenizer.json", "model.safetensors.index.json")
                 .allMatch(name -> Files.exists(folder.resolve(name)));
-        long shards = written.files().stream().filter(name -> name.endsWith(".safetensors")).count();
+        long shards = written.files().stream()
+                .filter(name -> name.endsWith(".safetensors"))
+                .count();
         try (Checkpoint merged = open(folder, Quantisation.NONE)) {
             assertThat(shards).isEqualTo(merged.config().layers() + 2L);
             assertThat(MergedModel.estimate(merged.config())).isLessThanOrEqualTo(written.bytes());

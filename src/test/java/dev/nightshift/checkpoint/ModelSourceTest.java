@@ -39,7 +39,11 @@ class ModelSourceTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"random:llama-3-8b, random:llama-3-8b, 32", "random:llama-3-70b:7, random:llama-3-70b:7, 80", "random:llama-30b:-1, random:llama-30b:-1, 60"})
+    @CsvSource({
+        "random:llama-3-8b, random:llama-3-8b, 32",
+        "random:llama-3-70b:7, random:llama-3-70b:7, 80",
+        "random:llama-30b:-1, random:llama-30b:-1, 60"
+    })
     void randomShapesMayHaveASeed(String setting, String id, int layers) {
         ModelSource.Random random = (ModelSource.Random) parse(setting);
         assertThat(random.modelId()).isEqualTo(id);
@@ -51,13 +55,15 @@ class ModelSourceTest {
     void anythingElseIsRefused(String setting) {
         assertThatThrownBy(() -> parse(setting))
                 .isInstanceOf(ServingException.class)
-                .hasMessage("model '%s' is no folder, no hub id (org/name or org/name@revision) and no random:<shape>".formatted(setting));
+                .hasMessage("model '%s' is no folder, no hub id (org/name or org/name@revision) and no random:<shape>"
+                        .formatted(setting));
     }
 
     @Test
     void unknownShapesAreRefusedWithTheList() {
         assertThatThrownBy(() -> parse("random:llama-9b"))
-                .hasMessage("random shape 'llama-9b' is unknown; known are smollm2-135m, llama-2-7b, llama-3-8b, llama-2-13b, llama-30b, llama-65b, llama-3-70b");
+                .hasMessage(
+                        "random shape 'llama-9b' is unknown; known are smollm2-135m, llama-2-7b, llama-3-8b, llama-2-13b, llama-30b, llama-65b, llama-3-70b");
         assertThatThrownBy(() -> parse("random:llama-2-7b:x")).hasMessageContaining("seed 'x' is no integer");
         assertThatThrownBy(() -> parse("random:llama-2-7b:1:2")).hasMessageContaining("random:<shape>:<seed> expected");
     }

@@ -58,7 +58,8 @@ class RandomWeightsTest {
             Weight.Dense embedding = (Weight.Dense) checkpoint.weights().embedding(arena);
             assertThat(checkpoint.weights().head(embedding, arena)).isSameAs(embedding);
             assertThat(rms(embedding.values().rows(0, 4096)) * Math.sqrt(576)).isCloseTo(4.0, within(0.05));
-            assertThat(rms(embedding.values().rows(4096, 49152)) * Math.sqrt(576)).isCloseTo(0.01, within(0.001));
+            assertThat(rms(embedding.values().rows(4096, 49152)) * Math.sqrt(576))
+                    .isCloseTo(0.01, within(0.001));
             assertThat(checkpoint.generation().eosIds()).isEmpty();
             assertThat(checkpoint.tokenizer().templates().choose(false)).isPresent();
         }
@@ -100,7 +101,8 @@ class RandomWeightsTest {
     void shapesHaveTheParametersOfTheModelsTheyAreNamedAfter(String source, long parameters) {
         try (Checkpoint checkpoint = open(source, Quantisation.NF4)) {
             ModelConfig c = checkpoint.config();
-            long layer = (long) c.hiddenSize() * (c.qkvSize() + c.heads() * c.headDim() + 3L * c.intermediateSize() + 2);
+            long layer =
+                    (long) c.hiddenSize() * (c.qkvSize() + c.heads() * c.headDim() + 3L * c.intermediateSize() + 2);
             long vocabulary = (long) c.vocabSize() * c.hiddenSize() * (c.tiedEmbeddings() ? 1 : 2);
             assertThat(layer * c.layers() + vocabulary + c.hiddenSize()).isEqualTo(parameters);
         }

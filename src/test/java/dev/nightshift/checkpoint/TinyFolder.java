@@ -32,9 +32,7 @@ final class TinyFolder {
     final Map<String, String> files = new TreeMap<>();
 
     TinyFolder() {
-        files.put(
-                "config.json",
-                """
+        files.put("config.json", """
                 {"model_type": "llama", "vocab_size": 32, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 1,
                  "num_attention_heads": 4, "num_key_value_heads": 2, "eos_token_id": 2}""");
         files.put("tokenizer.json", "{}");
@@ -76,7 +74,12 @@ final class TinyFolder {
     Weight.FourBit quantise(String module, FourBitQuantiser quantiser) {
         String key = module + ".weight";
         Weight.FourBit weight = quantiser.quantise(tensors.get(key), Arena.ofAuto());
-        tensors.put(key, new Tensor(weight.packed().data(), DType.U8, Shape.of(weight.packed().bytes(), 1)));
+        tensors.put(
+                key,
+                new Tensor(
+                        weight.packed().data(),
+                        DType.U8,
+                        Shape.of(weight.packed().bytes(), 1)));
         tensors.put(key + ".quant_map", floats(CodeBook.of(quantiser.code()).values()));
         String nested = switch (weight.scales()) {
             case BlockScales.Plain plain -> {
@@ -87,12 +90,16 @@ final class TinyFolder {
                 tensors.put(key + ".absmax", scales.codes());
                 tensors.put(key + ".nested_absmax", scales.nestedAbsmax());
                 tensors.put(key + ".nested_quant_map", scales.map());
-                yield ", \"nested_blocksize\": 256, \"nested_dtype\": \"float32\", \"nested_offset\": " + (double) scales.offset();
+                yield ", \"nested_blocksize\": 256, \"nested_dtype\": \"float32\", \"nested_offset\": "
+                        + (double) scales.offset();
             }
         };
         String name = quantiser.code().name().toLowerCase(Locale.ROOT);
-        state(module, quantiser.code(), "{\"quant_type\": \"%s\", \"blocksize\": %d, \"dtype\": \"bfloat16\", \"shape\": [%d, %d]%s}"
-                .formatted(name, quantiser.blockSize(), weight.rows(), weight.columns(), nested));
+        state(
+                module,
+                quantiser.code(),
+                "{\"quant_type\": \"%s\", \"blocksize\": %d, \"dtype\": \"bfloat16\", \"shape\": [%d, %d]%s}"
+                        .formatted(name, quantiser.blockSize(), weight.rows(), weight.columns(), nested));
         return weight;
     }
 

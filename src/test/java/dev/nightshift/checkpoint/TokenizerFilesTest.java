@@ -43,9 +43,13 @@ class TokenizerFilesTest {
                 "{\"chat_template\": [{\"name\": \"default\", \"template\": \"plain\"}, {\"name\": \"tool_use\", \"template\": \"tools\"}, {\"name\": \"rag\", \"template\": \"documents\"}]}");
         assertThat(read().templates().choose(false)).contains("plain");
         assertThat(read().templates().choose(true)).contains("tools");
-        assertThat(read().templates().byName()).containsEntry("rag", "documents").hasSize(3);
+        assertThat(read().templates().byName())
+                .containsEntry("rag", "documents")
+                .hasSize(3);
         tiny.files.put("tokenizer_config.json", "{\"chat_template\": [{\"name\": \"default\"}]}");
-        assertThatThrownBy(this::read).isInstanceOf(ServingException.class).hasMessageContaining("has no name or no template");
+        assertThatThrownBy(this::read)
+                .isInstanceOf(ServingException.class)
+                .hasMessageContaining("has no name or no template");
     }
 
     @Test
@@ -71,7 +75,9 @@ class TokenizerFilesTest {
                 "tokenizer_config.json",
                 "{\"bos_token\": {\"__type\": \"AddedToken\", \"content\": \"<s>\", \"lstrip\": false}, \"eos_token\": \"</s>\", \"pad_token\": null,"
                         + " \"add_bos_token\": true, \"add_eos_token\": false}");
-        tiny.files.put("special_tokens_map.json", "{\"pad_token\": \"<pad>\", \"unk_token\": {\"content\": \"<unk>\"}, \"bos_token\": \"other\"}");
+        tiny.files.put(
+                "special_tokens_map.json",
+                "{\"pad_token\": \"<pad>\", \"unk_token\": {\"content\": \"<unk>\"}, \"bos_token\": \"other\"}");
         TokenizerFiles files = read();
         assertThat(files.bos()).contains("<s>");
         assertThat(files.eos()).contains("</s>");
@@ -82,13 +88,15 @@ class TokenizerFilesTest {
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', value = {
-        "{'eos_token_id': 7}              | 7",
-        "{'eos_token_id': [7, 9, 7]}      | 7 9",
-        "{'eos_token_id': null}           | 2",
-        "{}                               | 2",
-        "{'eos_token_id': []}             | ''",
-    })
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "{'eos_token_id': 7}              | 7",
+                "{'eos_token_id': [7, 9, 7]}      | 7 9",
+                "{'eos_token_id': null}           | 2",
+                "{}                               | 2",
+                "{'eos_token_id': []}             | ''",
+            })
     void endsAreAnIdOrAListAndElseThoseOfTheConfig(String json, String expected) {
         tiny.files.put("generation_config.json", json.replace('\'', '"'));
         List<String> ids = generation().eosIds().stream().map(String::valueOf).toList();
@@ -113,6 +121,8 @@ class TokenizerFilesTest {
     @Test
     void anEndThatIsNoTokenIdIsRefused() {
         tiny.files.put("generation_config.json", "{\"eos_token_id\": [\"</s>\"]}");
-        assertThatThrownBy(this::generation).isInstanceOf(ServingException.class).hasMessage("eos_token_id \"</s>\" is no token id");
+        assertThatThrownBy(this::generation)
+                .isInstanceOf(ServingException.class)
+                .hasMessage("eos_token_id \"</s>\" is no token id");
     }
 }

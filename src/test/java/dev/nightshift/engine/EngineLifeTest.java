@@ -31,8 +31,8 @@ class EngineLifeTest {
     }
 
     private EngineLoop engine(EngineLimits limits, int blocks, IdleWork idleWork) {
-        EngineLoop loop = new EngineLoop(
-                ops, HashOps.model(ops, limits, blocks), limits, idleWork, fatal::incrementAndGet);
+        EngineLoop loop =
+                new EngineLoop(ops, HashOps.model(ops, limits, blocks), limits, idleWork, fatal::incrementAndGet);
         loops.add(loop);
         return loop.start();
     }
@@ -165,7 +165,8 @@ class EngineLifeTest {
         assertThatThrownBy(() -> loop.submit(request(4, 5, 5, released)))
                 .isInstanceOfSatisfying(
                         ServingException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.UNAVAILABLE));
-        assertThat(Transcript.readAll(sequences)).allSatisfy(t -> assertThat(t.ids()).hasSize(30));
+        assertThat(Transcript.readAll(sequences))
+                .allSatisfy(t -> assertThat(t.ids()).hasSize(30));
         drain.join();
         assertThat(loop.health().state()).isEqualTo(EngineState.STOPPED);
     }
@@ -211,7 +212,9 @@ class EngineLifeTest {
         }));
         until(() -> slices.get() > 10);
         AtomicInteger released = new AtomicInteger();
-        assertThat(Transcript.read(loop.get().submit(request(1, 20, 100, released))).ids()).hasSize(100);
+        assertThat(Transcript.read(loop.get().submit(request(1, 20, 100, released)))
+                        .ids())
+                .hasSize(100);
         assertThat(duringChat.get()).as("slices with a running sequence").isZero();
         int before = slices.get();
         until(() -> slices.get() > before + 10);
@@ -255,7 +258,8 @@ class EngineLifeTest {
         for (int i = 0; i < 6; i++) {
             crowd.add(loop.get().submit(request(i, 150, 100, released)));
         }
-        assertThat(Transcript.readAll(crowd)).allSatisfy(t -> assertThat(t.ids()).hasSize(100));
+        assertThat(Transcript.readAll(crowd))
+                .allSatisfy(t -> assertThat(t.ids()).hasSize(100));
         task.set(() -> loop.get().returnBlocks(100, 100));
         loop.get().wake();
         until(() -> loop.get().statistics().blocksUsed() == 0);

@@ -473,8 +473,8 @@ class EngineLoopTest {
             assertThat(read.ids()).hasSize(100);
         }
         assertThat(loop.statistics().preemptions()).isPositive();
-        List<Integer> expected =
-                Transcript.read(engine(LIMITS, 800).submit(greedy(prompt(30, 80), 100))).ids();
+        List<Integer> expected = Transcript.read(engine(LIMITS, 800).submit(greedy(prompt(30, 80), 100)))
+                .ids();
         assertThat(Transcript.read(paused).ids()).isEqualTo(expected);
     }
 }

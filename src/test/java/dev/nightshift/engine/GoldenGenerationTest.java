@@ -65,8 +65,8 @@ class GoldenGenerationTest {
         try (OpenModel model = OpenModel.openFamily(
                         "cpu", folder.resolve("bnb-4bit"), limits.batchLimits(OpenModel.BLOCK_TOKENS), 64);
                 EngineLoop loop = engine(model)) {
-            SamplingParameters greedy = new SamplingParameters(
-                    0, 0, 1, 0, 1, 0, 0, 0, java.util.Map.of(), List.of(), 0, true, -1);
+            SamplingParameters greedy =
+                    new SamplingParameters(0, 0, 1, 0, 1, 0, 0, 0, java.util.Map.of(), List.of(), 0, true, -1);
             Transcript ours =
                     Transcript.read(loop.submit(SequenceRequest.of(prompt, greedy, golden.length - prompt.length)));
             assertThat(ours.ids()).isEqualTo(list(Arrays.copyOfRange(golden, 16, golden.length)));
@@ -103,8 +103,7 @@ class GoldenGenerationTest {
                 if (wanted.test(prompts.get(i).get("name").textValue())) {
                     goldens.add(greedy.get(i));
                     int[] ids = ints(prompts.get(i).get("ids"));
-                    sequences.add(
-                            loop.submit(SequenceRequest.of(ids, SamplingParameters.greedy(), NEW_TOKENS)));
+                    sequences.add(loop.submit(SequenceRequest.of(ids, SamplingParameters.greedy(), NEW_TOKENS)));
                 }
             }
             for (int i = 0; i < goldens.size(); i++) {
@@ -114,8 +113,7 @@ class GoldenGenerationTest {
                 ties += same < goldens.get(i).get("ids").size() ? 1 : 0;
             }
             System.err.printf(
-                    "%s: %d prompts, %d tokens equal, %d ended at a near tie%n",
-                    name, goldens.size(), tokens, ties);
+                    "%s: %d prompts, %d tokens equal, %d ended at a near tie%n", name, goldens.size(), tokens, ties);
         }
     }
 
@@ -189,15 +187,7 @@ class GoldenGenerationTest {
 
     private static void scores(EngineLoop loop, int[] ids, float[] golden, String title) {
         Transcript ours = Transcript.read(loop.submit(new SequenceRequest(
-                ids,
-                SamplingParameters.greedy(),
-                0,
-                AdapterBinding.BASE,
-                "",
-                0,
-                8,
-                Optional.empty(),
-                () -> {})));
+                ids, SamplingParameters.greedy(), 0, AdapterBinding.BASE, "", 0, 8, Optional.empty(), () -> {})));
         assertThat(ours.promptScores()).hasSize(ids.length - 1);
         float[] logprobs = new float[golden.length];
         for (int i = 0; i < logprobs.length; i++) {
@@ -217,7 +207,9 @@ class GoldenGenerationTest {
     }
 
     private static int[] ints(JsonNode array) {
-        return IntStream.range(0, array.size()).map(i -> array.get(i).intValue()).toArray();
+        return IntStream.range(0, array.size())
+                .map(i -> array.get(i).intValue())
+                .toArray();
     }
 
     private static List<Integer> list(int[] ids) {

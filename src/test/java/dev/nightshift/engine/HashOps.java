@@ -6,8 +6,8 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import dev.nightshift.model.KvCache;
 import dev.nightshift.model.LayerWeights;
-import dev.nightshift.model.LoraSlots;
 import dev.nightshift.model.Llama;
+import dev.nightshift.model.LoraSlots;
 import dev.nightshift.model.ModelConfig;
 import dev.nightshift.model.ModelWeights;
 import dev.nightshift.model.RopeConfig;
@@ -89,8 +89,7 @@ final class HashOps implements TensorOps {
         LayerWeights layer = new LayerWeights(
                 norm, dense(6, 4), null, null, null, dense(4, 2), null, norm, dense(10, 4), null, dense(4, 5), null);
         ModelWeights weights = new ModelWeights(config, embedding, List.of(layer, layer), norm, dense(VOCAB, 4));
-        return new Llama(
-                ops, weights, LoraSlots.allocate(ops, config, 4, 8, 8), limits.batchLimits(BLOCK_TOKENS));
+        return new Llama(ops, weights, LoraSlots.allocate(ops, config, 4, 8, 8), limits.batchLimits(BLOCK_TOKENS));
     }
 
     private static Weight dense(int rows, int columns) {

@@ -41,8 +41,8 @@ class PromptScoreTest {
     @Test
     void promptScoresDoNotDependOnChunksOrRowsPerStep() {
         int[] prompt = prompt(1, 150);
-        Transcript whole = run(
-                Limits.small().queue(1, 1).chunks(200, 1).scoreRows(200).build(), scored(prompt, 3, 5));
+        Transcript whole =
+                run(Limits.small().queue(1, 1).chunks(200, 1).scoreRows(200).build(), scored(prompt, 3, 5));
         assertThat(whole.promptScores()).hasSize(149);
         for (int i = 0; i < 149; i++) {
             TokenEvent.Scored score = whole.promptScores().get(i);
@@ -63,7 +63,8 @@ class PromptScoreTest {
     void aPromptCanBeScoredWithoutNewTokens() {
         Transcript read = run(Limits.small().build(), scored(prompt(2, 50), 0, 0));
         assertThat(read.promptScores()).hasSize(49);
-        assertThat(read.promptScores()).allSatisfy(score -> assertThat(score.topIds()).isEmpty());
+        assertThat(read.promptScores())
+                .allSatisfy(score -> assertThat(score.topIds()).isEmpty());
         assertThat(read.ids()).isEmpty();
         assertThat(read.finished().reason()).isEqualTo(FinishReason.LENGTH);
     }

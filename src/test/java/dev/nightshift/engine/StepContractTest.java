@@ -36,7 +36,8 @@ class StepContractTest {
     }
 
     private static SequenceRequest request(int seed, SamplingParameters sampling, int adapter) {
-        int[] prompt = IntStream.range(0, 9 + seed).map(i -> (i * 7 + seed) % 50).toArray();
+        int[] prompt =
+                IntStream.range(0, 9 + seed).map(i -> (i * 7 + seed) % 50).toArray();
         return new SequenceRequest(
                 prompt,
                 sampling,
@@ -56,8 +57,7 @@ class StepContractTest {
         TensorOps ops = recording(hash, calls);
         EngineLimits limits = Limits.small().build();
         EngineModel model = HashOps.model(hash, limits, 400);
-        EngineModel recorded = new EngineModel(
-                HashOps.llama(ops, limits), model.kv(), model.digest(), model.endIds());
+        EngineModel recorded = new EngineModel(HashOps.llama(ops, limits), model.kv(), model.digest(), model.endIds());
         List<List<String>> steps = new ArrayList<>();
         try (EngineLoop loop = new EngineLoop(ops, recorded, limits, IdleWork.NONE, () -> {})) {
             calls.clear();
@@ -83,22 +83,24 @@ class StepContractTest {
     void stepsOfOneBucketMakeTheSameCallsOnTheSameBuffers() {
         SamplingParameters hot = new SamplingParameters(
                 1.1f, 5, 0.9f, 0.01f, 1.2f, 0.3f, 0.2f, 99, Map.of(3, -2f), List.of(), 5, false, -1);
-        List<List<String>> steps = decodeSteps(List.of(
-                request(1, SamplingParameters.greedy(), -1), request(2, hot, 1), request(3, hot, 2)));
+        List<List<String>> steps = decodeSteps(
+                List.of(request(1, SamplingParameters.greedy(), -1), request(2, hot, 1), request(3, hot, 2)));
         assertThat(steps).hasSizeGreaterThan(30);
         assertThat(new HashSet<>(steps)).as("different steps").hasSize(1);
         assertThat(steps.getFirst()).anyMatch(call -> call.startsWith("ropeAndStore"));
-        assertThat(steps.getFirst().stream().filter(call -> call.startsWith("readback"))).hasSize(1);
-        assertThat(steps.getFirst().stream().filter(call -> call.startsWith("upload"))).hasSize(2);
+        assertThat(steps.getFirst().stream().filter(call -> call.startsWith("readback")))
+                .hasSize(1);
+        assertThat(steps.getFirst().stream().filter(call -> call.startsWith("upload")))
+                .hasSize(2);
     }
 
     @Test
     void theEngineMakesNoGarbagePerToken() {
         EngineLimits limits = Limits.small().context(4000).build();
         SilentOps ops = new SilentOps();
-        EngineModel model = new EngineModel(
-                HashOps.llama(ops, limits), HashOps.cache(ops, 4096), "digest", new int[0]);
-        // A token leaves as an event and a score: 48 bytes. Keys of full blocks (one in four tokens here) and the sequence's
+        EngineModel model = new EngineModel(HashOps.llama(ops, limits), HashOps.cache(ops, 4096), "digest", new int[0]);
+        // A token leaves as an event and a score: 48 bytes. Keys of full blocks (one in four tokens here) and the
+        // sequence's
         // own list of tokens are what it leaves in the engine.
         assertThat(bytesPerToken(ops, model, limits, 8, 300, 6)).isLessThan(160);
     }

@@ -108,7 +108,8 @@ class FileStoreTest {
         assertThat(content).doesNotExist();
         clock.pass(Duration.ofDays(2));
         assertThat(files.sweep()).isZero();
-        assertThat(refused(() -> files.list(Optional.empty(), Optional.of(file.id()), 1, true)).param())
+        assertThat(refused(() -> files.list(Optional.empty(), Optional.of(file.id()), 1, true))
+                        .param())
                 .contains("after");
     }
 
@@ -126,12 +127,14 @@ class FileStoreTest {
         assertThat(refused(() -> store("{\"a\":1}\n{")).getMessage()).contains("line 2");
         assertThat(refused(() -> store("")).param()).contains("file");
         assertThat(refused(() -> store("\"" + "x".repeat(1000) + "\"")).code()).isEqualTo(ErrorCode.PAYLOAD_TOO_LARGE);
-        assertThat(refused(() -> new NewFile("rows.txt", Purpose.FINE_TUNE, Optional.empty())).getMessage())
+        assertThat(refused(() -> new NewFile("rows.txt", Purpose.FINE_TUNE, Optional.empty()))
+                        .getMessage())
                 .contains(".jsonl");
         assertThat(new NewFile("../../etc/x.jsonl", Purpose.FINE_TUNE, Optional.empty()).filename())
                 .isEqualTo("x.jsonl");
         assertThat(refused(() -> fineTune(Duration.ofMinutes(59))).param()).contains("expires_after");
-        assertThat(files.list(Optional.empty(), Optional.empty(), 10, true).files()).isEmpty();
+        assertThat(files.list(Optional.empty(), Optional.empty(), 10, true).files())
+                .isEmpty();
     }
 
     private Upload begin(long bytes) {
@@ -149,12 +152,14 @@ class FileStoreTest {
         Upload.Part first = part(upload, "{\"a\":10}");
         Upload.Part unused = part(upload, "zzz");
         reopen();
-        assertThat(refused(() -> uploads.complete(upload.id(), List.of(first.id()), Optional.empty())).getMessage())
+        assertThat(refused(() -> uploads.complete(upload.id(), List.of(first.id()), Optional.empty()))
+                        .getMessage())
                 .contains("8 bytes", "created for 17");
         assertThat(refused(() -> uploads.complete(upload.id(), List.of(first.id(), first.id()), Optional.empty()))
                         .getMessage())
                 .contains("named twice");
-        assertThat(refused(() -> uploads.complete(upload.id(), List.of("part_x"), Optional.empty())).param())
+        assertThat(refused(() -> uploads.complete(upload.id(), List.of("part_x"), Optional.empty()))
+                        .param())
                 .contains("part_ids[0]");
         assertThat(unused.id()).startsWith("part_");
         Upload right = begin(16);
@@ -169,7 +174,8 @@ class FileStoreTest {
         assertThat(Files.readString(files.content(done.file().id()))).isEqualTo("{\"a\":10}\n{\"b\":2}");
         assertThat(done.upload().state()).isEqualTo(Upload.State.COMPLETED);
         assertThat(folder.resolve("uploads").resolve(right.id())).doesNotExist();
-        assertThat(refused(() -> uploads.complete(right.id(), order, Optional.empty())).code())
+        assertThat(refused(() -> uploads.complete(right.id(), order, Optional.empty()))
+                        .code())
                 .isEqualTo(ErrorCode.CONFLICT);
         assertThat(second.bytes()).isEqualTo(8);
     }
@@ -192,7 +198,8 @@ class FileStoreTest {
         Upload upload = begin(8);
         Upload.Part part = part(upload, "{\"a\":10}");
         assertThat(uploads.cancel(upload.id()).state()).isEqualTo(Upload.State.CANCELLED);
-        assertThat(refused(() -> uploads.complete(upload.id(), List.of(part.id()), Optional.empty())).code())
+        assertThat(refused(() -> uploads.complete(upload.id(), List.of(part.id()), Optional.empty()))
+                        .code())
                 .isEqualTo(ErrorCode.CONFLICT);
         assertThat(refused(() -> uploads.cancel(upload.id())).code()).isEqualTo(ErrorCode.CONFLICT);
         assertThat(refused(() -> uploads.get("upload_none")).code()).isEqualTo(ErrorCode.NOT_FOUND);
@@ -214,7 +221,8 @@ class FileStoreTest {
     void anUploadThatIsNoJsonlStaysPending() throws Exception {
         Upload upload = begin(5);
         Upload.Part part = part(upload, "{\"a\":");
-        assertThat(refused(() -> uploads.complete(upload.id(), List.of(part.id()), Optional.empty())).getMessage())
+        assertThat(refused(() -> uploads.complete(upload.id(), List.of(part.id()), Optional.empty()))
+                        .getMessage())
                 .contains("line 1");
         assertThat(uploads.get(upload.id()).state()).isEqualTo(Upload.State.PENDING);
     }

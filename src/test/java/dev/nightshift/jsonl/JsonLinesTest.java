@@ -78,7 +78,9 @@ class JsonLinesTest {
                 "[|1"
             })
     void aLineThatIsNoJsonIsNamed(String text, int line) throws Exception {
-        assertThat(fault(text.replace('~', '\n').getBytes(StandardCharsets.UTF_8)).line()).isEqualTo(line);
+        assertThat(fault(text.replace('~', '\n').getBytes(StandardCharsets.UTF_8))
+                        .line())
+                .isEqualTo(line);
     }
 
     @Test

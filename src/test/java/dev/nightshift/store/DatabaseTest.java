@@ -14,8 +14,9 @@ class DatabaseTest {
     Path folder;
 
     private static int count(Database database) {
-        return database.read(
-                handle -> handle.createQuery("select count(*) from upload_parts").mapTo(Integer.class).one());
+        return database.read(handle -> handle.createQuery("select count(*) from upload_parts")
+                .mapTo(Integer.class)
+                .one());
     }
 
     private static void insert(Database database, String id) {
@@ -47,8 +48,9 @@ class DatabaseTest {
                         throw new IllegalStateException("on purpose");
                     }))
                     .hasMessage("on purpose");
-            assertThat(database.<Integer>read(handle ->
-                            handle.createQuery("select count(*) from uploads").mapTo(Integer.class).one()))
+            assertThat(database.<Integer>read(handle -> handle.createQuery("select count(*) from uploads")
+                            .mapTo(Integer.class)
+                            .one()))
                     .isEqualTo(1);
         }
     }

@@ -11,8 +11,7 @@ import org.junit.jupiter.api.Test;
 
 class TemplateTraitsTest {
     private static final String PLAIN = "{% for m in messages %}{{ m.role }}: {{ m.content | trim }}\n{% endfor %}";
-    private static final String PARTS_OF_USERS =
-            """
+    private static final String PARTS_OF_USERS = """
             {%- for m in messages %}
                 {%- if m.role == 'user' and m.content is not string %}
                     {%- for part in m.content if part.type == 'text' %}{{ part.text }}{% endfor %}
@@ -43,11 +42,13 @@ class TemplateTraitsTest {
         assertThat(users.acceptsContentParts("system")).isFalse();
         assertThat(users.acceptsContentParts("assistant")).isFalse();
         assertThat(users.acceptsContentParts("tool")).isFalse();
-        assertThat(compile("{% for m in messages %}{{ m.content if m.content is string else m.content[0].text }}{% endfor %}")
+        assertThat(compile(
+                                "{% for m in messages %}{{ m.content if m.content is string else m.content[0].text }}{% endfor %}")
                         .acceptsContentParts())
                 .as("the second part is lost")
                 .isFalse();
-        assertThat(compile("{{ raise_exception('never') }}").acceptsContentParts()).isFalse();
+        assertThat(compile("{{ raise_exception('never') }}").acceptsContentParts())
+                .isFalse();
     }
 
     @Test
@@ -58,7 +59,8 @@ class TemplateTraitsTest {
         assertThat(compile(PLAIN).supportsThinkingSwitch()).isFalse();
         assertThat(compile("{% if enable_thinking is defined %}{% endif %}").supportsThinkingSwitch())
                 .isFalse();
-        assertThat(compile("{% if thinking %}<think>{% endif %}").supportsThinkingSwitch()).isTrue();
+        assertThat(compile("{% if thinking %}<think>{% endif %}").supportsThinkingSwitch())
+                .isTrue();
     }
 
     @Test
@@ -71,8 +73,7 @@ class TemplateTraitsTest {
             Map<String, Object> renders = TemplateGoldens.map(golden.renders().get("text_parts"));
             String text = (String) TemplateGoldens.map(renders.get("false")).get("text");
             boolean whole = text != null
-                    && List.of("First part.", "Second part.", "Only one part now.")
-                            .stream()
+                    && List.of("First part.", "Second part.", "Only one part now.").stream()
                             .allMatch(text::contains)
                     && !text.contains("'First part.")
                     && !text.contains("\"First part.");

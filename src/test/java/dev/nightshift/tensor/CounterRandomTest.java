@@ -27,7 +27,8 @@ class CounterRandomTest {
         for (int quarter : new int[] {0, 1, 1000}) {
             CounterRandom.uniforms(four, 99, CounterRandom.DROPOUT, 7, quarter);
             for (int i = 0; i < 4; i++) {
-                assertThat(CounterRandom.uniform(99, CounterRandom.DROPOUT, 7, 4 * quarter + i)).isEqualTo(four[i]);
+                assertThat(CounterRandom.uniform(99, CounterRandom.DROPOUT, 7, 4 * quarter + i))
+                        .isEqualTo(four[i]);
             }
         }
         assertThat(four[0]).isNotEqualTo(four[1]);

@@ -29,8 +29,7 @@ record LoraTrial(int rows, int in, int rank, int out, double scale, Dropout drop
         TrainingFormulas.addProduct(dh, scale, dy, b, rows, rank, out);
         double[] da = new double[rank * in];
         double[] dropped = TrainingFormulas.dropped(x, in, dropout);
-        TrainingFormulas.addProduct(
-                da, 1, TrainingFormulas.transposed(dh, rows, rank), dropped, rank, in, rows);
+        TrainingFormulas.addProduct(da, 1, TrainingFormulas.transposed(dh, rows, rank), dropped, rank, in, rows);
         double[] dx = new double[rows * in];
         TrainingFormulas.addProduct(dx, 1, dh, a, rows, in, rank);
         return new Gradients(TrainingFormulas.dropped(dx, in, dropout), da, db, dh);

@@ -117,7 +117,12 @@ interface OptimizerContract extends TrainingSubject {
 
     /** Index of the golden's tensor, parameters of the case. */
     @ParameterizedTest
-    @CsvSource({"adamw8bit, 0, 1e-3, 0.01", "adamw8bit, 1, 1e-3, 0.01", "adamw8bit_nodecay, 0, 2e-4, 0", "adamw8bit_nodecay, 1, 2e-4, 0"})
+    @CsvSource({
+        "adamw8bit, 0, 1e-3, 0.01",
+        "adamw8bit, 1, 1e-3, 0.01",
+        "adamw8bit_nodecay, 0, 2e-4, 0",
+        "adamw8bit_nodecay, 1, 2e-4, 0"
+    })
     default void adamW8BitGivesTheStepsOfBitsandbytes(String name, int index, float rate, float decay) {
         SafetensorsFile file = golden("optimizers_bnb.safetensors");
         float[] p = values(file, "%s.p0.%d".formatted(name, index));

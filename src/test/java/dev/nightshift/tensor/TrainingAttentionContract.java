@@ -52,8 +52,7 @@ interface TrainingAttentionContract extends TrainingSubject {
     @CsvSource({"4, 4, 16, 0", "9, 3, 64, 0", "6, 1, 26, 5", "2, 2, 8, 1"})
     default void attentionStaysInsideItsSample(int heads, int kvHeads, int headDim, int window) {
         Random random = random("packed" + heads + headDim);
-        AttentionShape shape =
-                new AttentionShape(heads, kvHeads, headDim, window, (float) (1 / Math.sqrt(headDim)));
+        AttentionShape shape = new AttentionShape(heads, kvHeads, headDim, window, (float) (1 / Math.sqrt(headDim)));
         int[] starts = new int[73];
         Arrays.fill(starts, 1, 14, 1);
         Arrays.fill(starts, 14, 54, 14);
@@ -76,13 +75,12 @@ interface TrainingAttentionContract extends TrainingSubject {
         assertClose("logSumExp", logSumExp, TrainingFormulas.logSumExp(qkv, starts, shape));
 
         double[] before = normal(random, rows * width, 1);
-        double[] wanted = TrainingSubject.sum(
-                before, TrainingFormulas.attentionBackward(dOut, qkv, starts, shape, 0, rows));
+        double[] wanted =
+                TrainingSubject.sum(before, TrainingFormulas.attentionBackward(dOut, qkv, starts, shape, 0, rows));
         Tensor dqkv = put(before, rows, width);
         Tensor dOuts = put(dOut, rows, outWidth);
         for (int[] chunk : new int[][] {{0, 20}, {20, 50}, {50, rows}}) {
-            training().packedAttentionBackward(
-                    dqkv, dOuts, out, logSumExp, in, segments, shape, chunk[0], chunk[1]);
+            training().packedAttentionBackward(dqkv, dOuts, out, logSumExp, in, segments, shape, chunk[0], chunk[1]);
         }
         assertClose("attention backward", dqkv, wanted);
     }

@@ -123,8 +123,12 @@ final class TrainingFormulas {
             double[] qkv, double[] qNorm, double[] kNorm, double epsilon, double[] cosSin, AttentionShape shape) {
         double[] out = qkv.clone();
         if (qNorm != null) {
-            eachHead(out, shape, qNorm, kNorm, (at, weight) ->
-                    rmsNorm(Arrays.copyOfRange(qkv, at, at + shape.headDim()), weight, epsilon));
+            eachHead(
+                    out,
+                    shape,
+                    qNorm,
+                    kNorm,
+                    (at, weight) -> rmsNorm(Arrays.copyOfRange(qkv, at, at + shape.headDim()), weight, epsilon));
         }
         rotate(out, cosSin, shape, 1);
         return out;
@@ -143,11 +147,16 @@ final class TrainingFormulas {
         if (qNorm != null) {
             double[] rotated = dqkv.clone();
             int size = shape.headDim();
-            eachHead(dqkv, shape, qNorm, kNorm, (at, weight) -> rmsNormBackward(
-                    Arrays.copyOfRange(rotated, at, at + size),
-                    Arrays.copyOfRange(qkv, at, at + size),
-                    weight,
-                    epsilon));
+            eachHead(
+                    dqkv,
+                    shape,
+                    qNorm,
+                    kNorm,
+                    (at, weight) -> rmsNormBackward(
+                            Arrays.copyOfRange(rotated, at, at + size),
+                            Arrays.copyOfRange(qkv, at, at + size),
+                            weight,
+                            epsilon));
         }
         return dqkv;
     }
@@ -196,8 +205,8 @@ final class TrainingFormulas {
         for (int row = 0; row < segmentStarts.length; row++) {
             for (int head = 0; head < shape.heads(); head++) {
                 for (int key = first(segmentStarts, row, shape); key <= row; key++) {
-                    double weight = Math.exp(
-                            score(qkv, row, key, head, width, shape) - lse[row * shape.heads() + head]);
+                    double weight =
+                            Math.exp(score(qkv, row, key, head, width, shape) - lse[row * shape.heads() + head]);
                     int valueAt = key * width
                             + (shape.heads() + shape.kvHeads() + head / (shape.heads() / shape.kvHeads())) * size;
                     for (int i = 0; i < size; i++) {
@@ -226,8 +235,8 @@ final class TrainingFormulas {
                 for (int key = first(segmentStarts, row, shape); key <= row; key++) {
                     int keyAt = key * width + (shape.heads() + head / group) * size;
                     int valueAt = keyAt + shape.kvHeads() * size;
-                    double weight = Math.exp(
-                            score(qkv, row, key, head, width, shape) - lse[row * shape.heads() + head]);
+                    double weight =
+                            Math.exp(score(qkv, row, key, head, width, shape) - lse[row * shape.heads() + head]);
                     double dScore = shape.scale() * weight * (dot(dOut, at, qkv, valueAt, size) - mean);
                     for (int i = 0; i < size; i++) {
                         dqkv[queryAt + i] += dScore * qkv[keyAt + i];

@@ -47,7 +47,11 @@ interface TrainingLinearContract extends TrainingSubject {
     /** Rows, inputs, rank, outputs, place in y's row, dropout. */
     @ParameterizedTest
     @CsvSource({
-        "1, 207, 1, 13, 0, 0", "13, 64, 8, 129, 5, 0", "70, 207, 13, 31, 31, 0.1", "33, 129, 64, 65, 0, 0.5", "5, 256, 256, 64, 7, 0.05"
+        "1, 207, 1, 13, 0, 0",
+        "13, 64, 8, 129, 5, 0",
+        "70, 207, 13, 31, 31, 0.1",
+        "33, 129, 64, 65, 0, 0.5",
+        "5, 256, 256, 64, 7, 0.05"
     })
     default void loraForwardAndBackward(int rows, int in, int rank, int out, int column, float probability) {
         Random random = random("lora" + rows + in + rank);
@@ -108,7 +112,8 @@ interface TrainingLinearContract extends TrainingSubject {
         int rows = 11;
         int in = 65;
         double[] x = normal(random, rows * in, 1);
-        LoraFactors factors = new LoraFactors(put(normal(random, 4 * in, 1), 4, in), put(normal(random, 12, 1), 3, 4), 1);
+        LoraFactors factors =
+                new LoraFactors(put(normal(random, 4 * in, 1), 4, in), put(normal(random, 12, 1), 3, 4), 1);
         Tensor whole = scene().output(rows, 4);
         Tensor y = put(new double[rows * 3], rows, 3);
         training().loraForward(y, 0, put(x, rows, in), whole, factors, new Dropout(0.3f, 17, 100));
@@ -131,8 +136,8 @@ interface TrainingLinearContract extends TrainingSubject {
         Random random = random("sameBits");
         int rows = 70;
         int in = 207;
-        LoraFactors factors = new LoraFactors(
-                put(normal(random, 8 * in, 1), 8, in), put(normal(random, 129 * 8, 1), 129, 8), 0.5f);
+        LoraFactors factors =
+                new LoraFactors(put(normal(random, 8 * in, 1), 8, in), put(normal(random, 129 * 8, 1), 129, 8), 0.5f);
         Tensor x = put(normal(random, rows * in, 1), rows, in);
         Tensor dy = put(normal(random, rows * 129, 1), rows, 129);
         Dropout dropout = new Dropout(0.1f, 5, 0);

@@ -25,7 +25,8 @@ class PagedAdamWTest {
     @Test
     void followsTorch() {
         GoldenTensors golden = open("optimizers.safetensors");
-        try (Subject subject = new Subject(List.of(golden.floats("w0")), List.of(new long[] {96, 128}), 1 << 24, false)) {
+        try (Subject subject =
+                new Subject(List.of(golden.floats("w0")), List.of(new long[] {96, 128}), 1 << 24, false)) {
             for (int s = 1; s <= 6; s++) {
                 subject.step(List.of(golden.floats("g" + (s - 1))), adam(1e-2f, 0.01f, s));
                 assertClose(subject.value(0), golden.floats("adamw32.w" + s), TORCH, "step " + s);
@@ -58,11 +59,13 @@ class PagedAdamWTest {
                 }
                 subject.step(gradients, adam(rate, decay, s));
                 for (int i = 0; s == 1 && i < 3; i++) {
-                    assertClose(subject.value(i), golden.floats("%s.p1.%d".formatted(name, i)), TORCH, name + " p1." + i);
+                    assertClose(
+                            subject.value(i), golden.floats("%s.p1.%d".formatted(name, i)), TORCH, name + " p1." + i);
                 }
             }
             for (int i = 0; i < 3; i++) {
-                assertClose(subject.value(i), golden.floats("%s.p6.%d".formatted(name, i)), EIGHT_BIT, name + " p6." + i);
+                assertClose(
+                        subject.value(i), golden.floats("%s.p6.%d".formatted(name, i)), EIGHT_BIT, name + " p6." + i);
             }
         }
     }
@@ -118,7 +121,9 @@ class PagedAdamWTest {
     }
 
     private static void assertClose(float[] actual, float[] expected, double tolerance, String what) {
-        assertThat(TrainingGolden.relativeError(actual, expected, expected)).as(what).isLessThan(tolerance);
+        assertThat(TrainingGolden.relativeError(actual, expected, expected))
+                .as(what)
+                .isLessThan(tolerance);
     }
 
     /** Parameters by pairs (A, B of one adapter's target), an odd last one with a B of one element. */

@@ -308,7 +308,9 @@ class JobRunnerTest {
             } while (page.more());
             assertThat(listed).isEqualTo(created);
             assertThat(process.jobs.list(after, Map.of(), 2).items()).isEmpty();
-            assertThat(process.jobs.list(Optional.empty(), Map.of("team", "odd"), 20).items())
+            assertThat(process.jobs
+                            .list(Optional.empty(), Map.of("team", "odd"), 20)
+                            .items())
                     .hasSize(2);
         }
     }

@@ -47,8 +47,7 @@ class JobSpecReaderTest {
                 "{'model':'m','training_file':'f','nightshift':{'files':[{'weight':1}]}}|nightshift.files[0].id",
             })
     void refusesNamingTheField(String json, String param) throws IOException {
-        ServingException refusal =
-                catchThrowableOfType(ServingException.class, () -> read(json.replace('\'', '"')));
+        ServingException refusal = catchThrowableOfType(ServingException.class, () -> read(json.replace('\'', '"')));
         assertThat(refusal).as("refused").isNotNull();
         assertThat(refusal.code().httpStatus()).isEqualTo(400);
         assertThat(refusal.param()).contains(param);
@@ -56,8 +55,9 @@ class JobSpecReaderTest {
 
     @Test
     void nullsAndAutoCountAsAbsent() throws IOException {
-        JobSpec spec = read("{\"model\":\"m\",\"training_file\":\"f\",\"suffix\":null,\"seed\":null,\"method\":null,"
-                + "\"hyperparameters\":{\"n_epochs\":\"auto\",\"batch_size\":null},\"integrations\":[],\"metadata\":null}");
+        JobSpec spec = read(
+                "{\"model\":\"m\",\"training_file\":\"f\",\"suffix\":null,\"seed\":null,\"method\":null,"
+                        + "\"hyperparameters\":{\"n_epochs\":\"auto\",\"batch_size\":null},\"integrations\":[],\"metadata\":null}");
         assertThat(spec.suffix()).isEmpty();
         assertThat(spec.seed()).isEqualTo(42);
         assertThat(spec.method()).isEqualTo(TuningMethod.SUPERVISED);
@@ -68,8 +68,9 @@ class JobSpecReaderTest {
 
     @Test
     void typedHyperparametersWinOverTheDeprecatedOnes() throws IOException {
-        JobSpec spec = read("{\"model\":\"m\",\"training_file\":\"f\",\"hyperparameters\":{\"n_epochs\":2,\"batch_size\":4},"
-                + "\"method\":{\"type\":\"dpo\",\"dpo\":{\"hyperparameters\":{\"n_epochs\":5,\"beta\":0.3}}}}");
+        JobSpec spec =
+                read("{\"model\":\"m\",\"training_file\":\"f\",\"hyperparameters\":{\"n_epochs\":2,\"batch_size\":4},"
+                        + "\"method\":{\"type\":\"dpo\",\"dpo\":{\"hyperparameters\":{\"n_epochs\":5,\"beta\":0.3}}}}");
         assertThat(spec.method()).isEqualTo(TuningMethod.DPO);
         assertThat(spec.hyperparameters().epochs()).hasValue(5);
         assertThat(spec.hyperparameters().batchSize()).hasValue(4);
@@ -93,7 +94,8 @@ class JobSpecReaderTest {
 
     @Test
     void aStoredRequestReadsBackAsTheSameJob() throws IOException {
-        JobSpec spec = read("{\"model\":\"m\",\"training_file\":\"f\",\"suffix\":\"s\",\"nightshift\":{\"method\":\"kto\"}}");
+        JobSpec spec =
+                read("{\"model\":\"m\",\"training_file\":\"f\",\"suffix\":\"s\",\"nightshift\":{\"method\":\"kto\"}}");
         assertThat(JobSpecReader.read(spec.request(), 7)).isEqualTo(spec);
     }
 

@@ -23,8 +23,7 @@ class PublishCheckTest {
         return rows;
     }
 
-    private static Optional<String> refusal(
-            PublishRule rule, boolean finite, List<Job.Metrics> history, Double after) {
+    private static Optional<String> refusal(PublishRule rule, boolean finite, List<Job.Metrics> history, Double after) {
         return PublishCheck.refusal(rule, finite, history, Optional.ofNullable(after));
     }
 
@@ -32,7 +31,8 @@ class PublishCheckTest {
     void betterMeansBelowTheLossBeforeTraining() {
         assertThat(refusal(PublishRule.BETTER, true, List.of(before(2)), 1.9)).isEmpty();
         assertThat(refusal(PublishRule.BETTER, true, List.of(before(2)), 2.0)).isPresent();
-        assertThat(refusal(PublishRule.BETTER, true, List.of(before(2)), Double.NaN)).isPresent();
+        assertThat(refusal(PublishRule.BETTER, true, List.of(before(2)), Double.NaN))
+                .isPresent();
     }
 
     @Test

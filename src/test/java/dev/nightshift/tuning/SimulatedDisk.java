@@ -29,7 +29,8 @@ final class SimulatedDisk {
         database = Jdbi.create("jdbc:h2:file:" + root.resolve("db").toAbsolutePath()
                 + ";MODE=PostgreSQL;DATABASE_TO_LOWER=TRUE;DEFAULT_NULL_ORDERING=HIGH;DB_CLOSE_DELAY=-1");
         Path schema = Path.of("src/main/resources/db/migration/V002__tuning.sql");
-        database.useHandle(handle -> handle.createScript(Files.readString(schema)).execute());
+        database.useHandle(
+                handle -> handle.createScript(Files.readString(schema)).execute());
     }
 
     /** A file whose lines are rows of token ids: prompt, a bar, answer. */
@@ -81,7 +82,12 @@ final class SimulatedDisk {
 
             @Override
             public void publish(
-                    Path staged, String name, String alias, String job, Instant created, Map<String, Double> evaluation) {
+                    Path staged,
+                    String name,
+                    String alias,
+                    String job,
+                    Instant created,
+                    Map<String, Double> evaluation) {
                 publishCheckpoint(staged, alias, job, created);
             }
 
@@ -145,8 +151,7 @@ final class SimulatedDisk {
                         rows.add(new SampleReader.Sample(segments(line, spec.method())));
                     }
                 } catch (IOException e) {
-                    throw new ServingException(
-                            ErrorCode.INTERNAL, source.file().getFileName() + " can't be read", e);
+                    throw new ServingException(ErrorCode.INTERNAL, source.file().getFileName() + " can't be read", e);
                 }
             }
             return new SampleReader.Samples(rows, List.of());
@@ -174,6 +179,8 @@ final class SimulatedDisk {
     }
 
     private static int[] ids(String text) {
-        return Arrays.stream(text.strip().split(" ")).mapToInt(Integer::parseInt).toArray();
+        return Arrays.stream(text.strip().split(" "))
+                .mapToInt(Integer::parseInt)
+                .toArray();
     }
 }

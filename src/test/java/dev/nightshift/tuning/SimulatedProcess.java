@@ -48,19 +48,20 @@ final class SimulatedProcess implements AutoCloseable {
                 LoadOptions.defaults(),
                 LoadProgress.SILENT)) {
             ModelWeights weights = Llama.prepare(ops, checkpoint.weights(), layer -> {});
-            RopeTable rope =
-                    new RopeTable(checkpoint.config().rope(), checkpoint.config().headDim());
+            RopeTable rope = new RopeTable(
+                    checkpoint.config().rope(), checkpoint.config().headDim());
             KvCache kv = KvCache.allocate(ops, weights.config(), BLOCK_TOKENS, BLOCKS);
             slice.attach(seat, new TrainableModel(ops, weights, kv, rope::fill, "llama", digest));
         }
         jobs = new FineTuneJobs(
-                database(), disk.files(this::operation), disk.shelf(this::operation), slice, disk.jobs(), Clock.systemUTC());
-        runner = new JobRunner(
-                jobs,
+                database(),
+                disk.files(this::operation),
+                disk.shelf(this::operation),
                 slice,
-                SimulatedDisk.reader(),
-                rules,
-                new JobRunner.RunLimits(1L << 28, 64, Duration.ofHours(1)));
+                disk.jobs(),
+                Clock.systemUTC());
+        runner = new JobRunner(
+                jobs, slice, SimulatedDisk.reader(), rules, new JobRunner.RunLimits(1L << 28, 64, Duration.ofHours(1)));
         engine = Thread.ofPlatform().daemon().name("simulated-engine").start(this::engineLoop);
         runner.start();
     }

@@ -58,8 +58,7 @@ class TuningRulesTest {
         "ALWAYS,outside,COOLING,FULL",
         "ALWAYS,outside,BUSY,SHARE",
     })
-    void grantsByModeWindowAndLoad(
-            TuningMode mode, String window, TuningRules.Load load, TuningRules.Grant expected) {
+    void grantsByModeWindowAndLoad(TuningMode mode, String window, TuningRules.Load load, TuningRules.Grant expected) {
         List<TuningWindow> windows = window.equals("none") ? List.of() : List.of(NIGHT);
         Instant now = window.equals("inside") ? MIDNIGHT : NOON;
         assertThat(rules(mode, windows, 0.3).grant(now, load)).isEqualTo(expected);
@@ -76,7 +75,8 @@ class TuningRulesTest {
         Instant start = Instant.parse("2026-01-14T21:00:00Z");
         assertThat(NIGHT.contains(start.minusMillis(1))).isFalse();
         assertThat(NIGHT.contains(start)).isTrue();
-        assertThat(NIGHT.contains(start.plus(Duration.ofHours(8)).minusMillis(1))).isTrue();
+        assertThat(NIGHT.contains(start.plus(Duration.ofHours(8)).minusMillis(1)))
+                .isTrue();
         assertThat(NIGHT.contains(start.plus(Duration.ofHours(8)))).isFalse();
         assertThat(NIGHT.nextStart(NOON)).contains(Instant.parse("2026-01-15T21:00:00Z"));
     }

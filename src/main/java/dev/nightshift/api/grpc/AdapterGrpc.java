@@ -153,8 +153,9 @@ public class AdapterGrpc extends AdapterServiceGrpc.AdapterServiceImplBase {
                     .map(part -> new AdapterLibrary.Part(part.getModel(), part.getWeight()))
                     .toList();
             OptionalInt rank = request.hasRank() ? OptionalInt.of(request.getRank()) : OptionalInt.empty();
-            return AdapterMessages.version(
-                    adapters.get().compose(named(request.getName()), parts, rank).version());
+            return AdapterMessages.version(adapters.get()
+                    .compose(named(request.getName()), parts, rank)
+                    .version());
         });
     }
 
@@ -182,7 +183,8 @@ public class AdapterGrpc extends AdapterServiceGrpc.AdapterServiceImplBase {
                 case MERGE_SOURCE_UNSPECIFIED, MERGE_SOURCE_SERVED -> MergeSource.SERVED;
                 case MERGE_SOURCE_STORED -> MergeSource.STORED;
                 case UNRECOGNIZED ->
-                    throw ServingException.invalid("source", "source: %d is unknown".formatted(request.getSourceValue()));
+                    throw ServingException.invalid(
+                            "source", "source: %d is unknown".formatted(request.getSourceValue()));
             };
             MergedExports.Export export = adapters.get().merge(request.getModel(), source);
             return MergeAdapterResponse.newBuilder()

@@ -105,7 +105,8 @@ final class FineTuneMessages {
                 .setValidationFile(job.spec().validationFile().orElse(""))
                 .setSuffix(job.spec().suffix().orElse(""))
                 .setSeed(job.spec().seed())
-                .setMethod(FineTuneMethod.valueOf("FINE_TUNE_METHOD_" + job.spec().method().name()))
+                .setMethod(FineTuneMethod.valueOf(
+                        "FINE_TUNE_METHOD_" + job.spec().method().name()))
                 .setTrainedTokens(job.trainedTokens())
                 .setStepsDone(job.stepsDone())
                 .setFineTunedModel(job.model().orElse(""))

@@ -20,8 +20,7 @@ public record AdapterCard(String id, String object, boolean alias, boolean pinne
 
     /** @param parent the base model's name */
     static AdapterCard of(AdapterView view, String parent) {
-        return new AdapterCard(
-                view.id(), "adapter", view.alias(), view.pinned(), parent, Version.of(view.version()));
+        return new AdapterCard(view.id(), "adapter", view.alias(), view.pinned(), parent, Version.of(view.version()));
     }
 
     /** All of them. */
@@ -89,7 +88,8 @@ public record AdapterCard(String id, String object, boolean alias, boolean pinne
     }
 
     /** What was computed from other adapters; {@code relative_error} is what a reduction of the rank cost. */
-    public record Computed(Version version, @JsonProperty("relative_error") double relativeError) {}
+    public record Computed(
+            Version version, @JsonProperty("relative_error") double relativeError) {}
 
     /** A merged model in the server's folder of exports. */
     public record Export(String object, String export, List<String> files, long bytes) {}

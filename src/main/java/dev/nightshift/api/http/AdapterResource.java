@@ -205,8 +205,8 @@ public class AdapterResource {
                 })
                 .orElseThrow(() -> fields.missing("parts"));
         Optional<Integer> rank = fields.integer("rank", 1, Integer.MAX_VALUE);
-        return computed(adapters.get().compose(
-                name, parts, rank.map(OptionalInt::of).orElseGet(OptionalInt::empty)));
+        return computed(
+                adapters.get().compose(name, parts, rank.map(OptionalInt::of).orElseGet(OptionalInt::empty)));
     }
 
     /** {@code {"rank": 8, "name": "smaller"}}; without a name it becomes the next version of the same adapter. */
@@ -231,8 +231,8 @@ public class AdapterResource {
     }
 
     private static Response computed(AdapterLibrary.Computed computed) {
-        return Answers.json(new AdapterCard.Computed(
-                AdapterCard.Version.of(computed.version()), computed.relativeError()));
+        return Answers.json(
+                new AdapterCard.Computed(AdapterCard.Version.of(computed.version()), computed.relativeError()));
     }
 
     /** {@code {"weights": "served"}} (the default) or {@code "stored"}. Takes minutes for large models. */
@@ -253,10 +253,10 @@ public class AdapterResource {
         MergeSource source = switch (weights) {
             case "served" -> MergeSource.SERVED;
             case "stored" -> MergeSource.STORED;
-            default -> throw ServingException.invalid("weights", "weights: '" + weights + "' is neither served nor stored");
+            default ->
+                throw ServingException.invalid("weights", "weights: '" + weights + "' is neither served nor stored");
         };
         MergedExports.Export export = adapters.get().merge(name, source);
-        return Answers.json(
-                new AdapterCard.Export("adapter.export", export.name(), export.files(), export.bytes()));
+        return Answers.json(new AdapterCard.Export("adapter.export", export.name(), export.files(), export.bytes()));
     }
 }

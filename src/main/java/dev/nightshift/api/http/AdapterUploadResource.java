@@ -46,9 +46,10 @@ public class AdapterUploadResource {
     @Operation(summary = "Upload a PEFT folder as a .tar or .zip", operationId = "uploadAdapterArchive")
     @APIResponse(
             responseCode = "200",
-            content = @Content(
-                    mediaType = "application/json",
-                    schema = @Schema(implementation = AdapterCard.Version.class)))
+            content =
+                    @Content(
+                            mediaType = "application/json",
+                            schema = @Schema(implementation = AdapterCard.Version.class)))
     public Response archive(@RestQuery String name, InputStream body) {
         return published(adapters.get().upload(required(name), body));
     }
@@ -59,9 +60,10 @@ public class AdapterUploadResource {
     @Operation(summary = "Upload a PEFT folder as a form", operationId = "uploadAdapterForm")
     @APIResponse(
             responseCode = "200",
-            content = @Content(
-                    mediaType = "application/json",
-                    schema = @Schema(implementation = AdapterCard.Version.class)))
+            content =
+                    @Content(
+                            mediaType = "application/json",
+                            schema = @Schema(implementation = AdapterCard.Version.class)))
     public Response form(
             @RestForm("name") String name,
             @RestQuery("name") String inQuery,
@@ -72,10 +74,7 @@ public class AdapterUploadResource {
         Optional<FileUpload> weights = file(files, WEIGHTS);
         if (config.isPresent() && weights.isPresent() && files.size() == 2) {
             return published(adapters.get()
-                    .upload(
-                            target,
-                            config.get().uploadedFile(),
-                            weights.get().uploadedFile()));
+                    .upload(target, config.get().uploadedFile(), weights.get().uploadedFile()));
         }
         if (files.size() != 1 || config.isPresent() || weights.isPresent()) {
             throw new ServingException(

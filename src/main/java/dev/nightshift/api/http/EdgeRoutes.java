@@ -91,9 +91,7 @@ public class EdgeRoutes {
     private static void label(RoutingContext call) {
         long arrived = System.nanoTime();
         String given = call.request().getHeader("x-request-id");
-        String id = given != null && REQUEST_ID.matcher(given).matches()
-                ? given
-                : "req_" + randomHex();
+        String id = given != null && REQUEST_ID.matcher(given).matches() ? given : "req_" + randomHex();
         HttpServerResponse response = call.response();
         response.putHeader("x-request-id", id);
         call.addHeadersEndHandler(sent ->

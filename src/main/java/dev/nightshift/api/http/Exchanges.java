@@ -39,13 +39,14 @@ public class Exchanges {
     Uni<Response> answer(RoutingContext call, Function<Fields, Prepared> prepare) {
         HttpServerResponse response = call.response();
         Exchange exchange = new Exchange(Vertx.currentContext(), response);
-        return Uni.createFrom().emitter(emitter -> onWorker(call, body -> {
-                    Prepared prepared = prepare.apply(new Fields(Json.parseObject(body), ""));
-                    List<ChatStream> opened = open(prepared, exchange);
-                    exchange.begin(opened, () -> outlet(prepared.form(), response, emitter, exchange));
-                    return null;
-                })
-                .onFailure(emitter::fail));
+        return Uni.createFrom()
+                .emitter(emitter -> onWorker(call, body -> {
+                            Prepared prepared = prepare.apply(new Fields(Json.parseObject(body), ""));
+                            List<ChatStream> opened = open(prepared, exchange);
+                            exchange.begin(opened, () -> outlet(prepared.form(), response, emitter, exchange));
+                            return null;
+                        })
+                        .onFailure(emitter::fail));
     }
 
     /** @param work runs on a worker thread and gives the wire record of the answer */

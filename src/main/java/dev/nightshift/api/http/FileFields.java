@@ -31,8 +31,7 @@ final class FileFields {
 
     private static void checkAnchor(String anchor) {
         if (!anchor.equals(ANCHOR)) {
-            throw ServingException.invalid(
-                    "expires_after", "expires_after[anchor]: '" + anchor + "' is not " + ANCHOR);
+            throw ServingException.invalid("expires_after", "expires_after[anchor]: '" + anchor + "' is not " + ANCHOR);
         }
     }
 

@@ -39,7 +39,8 @@ public class FileResource {
     @Operation(summary = "List uploaded files", operationId = "listFiles")
     @APIResponse(
             responseCode = "200",
-            content = @Content(mediaType = "application/json", schema = @Schema(implementation = FileObject.Page.class)))
+            content =
+                    @Content(mediaType = "application/json", schema = @Schema(implementation = FileObject.Page.class)))
     public Response list(
             @QueryParam("purpose") String purpose,
             @QueryParam("limit") String limit,
@@ -86,7 +87,9 @@ public class FileResource {
     @APIResponse(
             responseCode = "200",
             content =
-                    @Content(mediaType = "application/json", schema = @Schema(implementation = FileObject.Deleted.class)))
+                    @Content(
+                            mediaType = "application/json",
+                            schema = @Schema(implementation = FileObject.Deleted.class)))
     public Response delete(@PathParam("id") String id) {
         files.delete(id);
         return Answers.json(new FileObject.Deleted(id, "file", true));

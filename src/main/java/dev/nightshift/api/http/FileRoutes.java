@@ -74,7 +74,8 @@ public class FileRoutes {
 
     /** Checking and syncing a large file takes seconds, which the event loop must not wait for. */
     private static void work(RoutingContext call, Function<RoutingContext, Object> answer) {
-        call.vertx().executeBlocking(() -> Buffer.buffer(Json.bytes(answer.apply(call))), false)
+        call.vertx()
+                .executeBlocking(() -> Buffer.buffer(Json.bytes(answer.apply(call))), false)
                 .onSuccess(json -> call.response()
                         .putHeader("Content-Type", "application/json")
                         .end(json))
@@ -119,7 +120,11 @@ public class FileRoutes {
         } else if (call.statusCode() >= 400 && call.statusCode() < 500) {
             failure = new ServingException(ErrorCode.INVALID_REQUEST, "The body is no multipart form");
         } else {
-            LOG.errorf(call.failure(), "%s %s failed", call.request().method(), call.request().path());
+            LOG.errorf(
+                    call.failure(),
+                    "%s %s failed",
+                    call.request().method(),
+                    call.request().path());
             failure = new ServingException(ErrorCode.INTERNAL, "Internal error; the server's log has the reason");
         }
         EdgeRoutes.write(call, failure);
@@ -141,8 +146,9 @@ public class FileRoutes {
     }
 
     private static FileUpload content(RoutingContext call, String name) {
-        List<FileUpload> found =
-                call.fileUploads().stream().filter(each -> each.name().equals(name)).toList();
+        List<FileUpload> found = call.fileUploads().stream()
+                .filter(each -> each.name().equals(name))
+                .toList();
         if (found.isEmpty()) {
             throw missing(name);
         }

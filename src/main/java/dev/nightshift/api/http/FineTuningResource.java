@@ -55,11 +55,10 @@ public class FineTuningResource {
     /** Newest first; {@code metadata[key]=value} filters. */
     @GET
     @Operation(summary = "List fine-tuning jobs", operationId = "listFineTuningJobs")
-    public Response list(
-            @QueryParam("after") String after, @QueryParam("limit") String limit, @Context UriInfo uri) {
+    public Response list(@QueryParam("after") String after, @QueryParam("limit") String limit, @Context UriInfo uri) {
         Job.Page<Job> page = jobs.list(given(after), metadata(uri), limit(limit, JOBS));
-        return Answers.json(JobObject.Page.of(
-                page.items().stream().map(JobObject::of).toList(), page.more()));
+        return Answers.json(
+                JobObject.Page.of(page.items().stream().map(JobObject::of).toList(), page.more()));
     }
 
     private static Map<String, String> metadata(UriInfo uri) {
@@ -134,8 +133,8 @@ public class FineTuningResource {
     public Response events(
             @PathParam("id") String id, @QueryParam("after") String after, @QueryParam("limit") String limit) {
         Job.Page<Job.Event> page = jobs.events(id, given(after), limit(limit, JOBS));
-        return Answers.json(JobObject.Page.of(
-                page.items().stream().map(JobObject.Event::of).toList(), page.more()));
+        return Answers.json(
+                JobObject.Page.of(page.items().stream().map(JobObject.Event::of).toList(), page.more()));
     }
 
     /** Latest first. */

@@ -156,9 +156,7 @@ public record JobObject(
                 job.spec().seed(),
                 job.error()
                         .map(reason -> new Failure(
-                                reason.code(),
-                                reason.message(),
-                                reason.param().orElse(null)))
+                                reason.code(), reason.message(), reason.param().orElse(null)))
                         .orElse(null),
                 List.of(),
                 job.spec().metadata(),
@@ -172,11 +170,10 @@ public record JobObject(
 
     private static Hyperparameters hyperparameters(Job job) {
         Object auto = "auto";
-        boolean preference =
-                switch (job.spec().method()) {
-                    case SUPERVISED -> false;
-                    case DPO, ORPO, KTO -> true;
-                };
+        boolean preference = switch (job.spec().method()) {
+            case SUPERVISED -> false;
+            case DPO, ORPO, KTO -> true;
+        };
         return job.numbers()
                 .map(numbers -> new Hyperparameters(
                         numbers.epochs(),
@@ -188,11 +185,10 @@ public record JobObject(
 
     /** OpenAI's two methods as they are; the others show as the nearest, their own name under {@code nightshift}. */
     private static Map<String, Object> method(Job job, Hyperparameters hyperparameters) {
-        String type =
-                switch (job.spec().method()) {
-                    case SUPERVISED -> "supervised";
-                    case DPO, ORPO, KTO -> "dpo";
-                };
+        String type = switch (job.spec().method()) {
+            case SUPERVISED -> "supervised";
+            case DPO, ORPO, KTO -> "dpo";
+        };
         Map<String, Object> method = new LinkedHashMap<>();
         method.put("type", type);
         method.put(type, Map.of("hyperparameters", hyperparameters));
@@ -203,12 +199,7 @@ public record JobObject(
         LoraSpec lora = job.spec().options().lora();
         return new Nightshift(
                 job.spec().method().name().toLowerCase(Locale.ROOT),
-                new Lora(
-                        lora.rank(),
-                        lora.alpha(),
-                        lora.dropout(),
-                        List.copyOf(lora.targets()),
-                        lora.rsLora()),
+                new Lora(lora.rank(), lora.alpha(), lora.dropout(), List.copyOf(lora.targets()), lora.rsLora()),
                 job.numbers().map(Job.Numbers::learningRate).orElse(null),
                 job.numbers().map(Job.Numbers::steps).orElse(null),
                 job.stepsDone(),

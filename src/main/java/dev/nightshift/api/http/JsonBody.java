@@ -28,8 +28,8 @@ final class JsonBody {
         }
         Promise<byte[]> whole = Promise.promise();
         Buffer body = Buffer.buffer();
-        request.exceptionHandler(broken -> whole.tryFail(
-                new ServingException(ErrorCode.CANCELLED, "The client closed the connection", broken)));
+        request.exceptionHandler(broken ->
+                whole.tryFail(new ServingException(ErrorCode.CANCELLED, "The client closed the connection", broken)));
         request.handler(chunk -> {
             if (body.length() + (long) chunk.length() <= limit) {
                 body.appendBuffer(chunk);

@@ -69,8 +69,7 @@ public class UploadResource {
     }
 
     private UploadObject complete(String id, Fields fields) {
-        List<String> parts =
-                fields.list("part_ids", Fields::asString).orElseThrow(() -> fields.missing("part_ids"));
+        List<String> parts = fields.list("part_ids", Fields::asString).orElseThrow(() -> fields.missing("part_ids"));
         Uploads.Completed done = uploads.complete(id, parts, fields.string("md5"));
         JsonBody.logUnknown(fields);
         return UploadObject.of(done.upload(), done.file());

@@ -151,7 +151,15 @@ final class AttentionVectors implements AttentionLanes {
 
     /** Three queries by two vectors of the head. */
     private static void threePairs(
-            float[] s, int keyStride, int first, int from, int to, long values, int valueStride, float[] factor, float[] o) {
+            float[] s,
+            int keyStride,
+            int first,
+            int from,
+            int to,
+            long values,
+            int valueStride,
+            float[] factor,
+            float[] o) {
         int s0 = first * keyStride;
         int s1 = s0 + keyStride;
         int s2 = s1 + keyStride;
@@ -161,9 +169,11 @@ final class AttentionVectors implements AttentionLanes {
             FloatVector a0 = FloatVector.fromArray(F, o, at).mul(factor[first]);
             FloatVector b0 = FloatVector.fromArray(F, o, at + LANES).mul(factor[first]);
             FloatVector a1 = FloatVector.fromArray(F, o, at + valueStride).mul(factor[first + 1]);
-            FloatVector b1 = FloatVector.fromArray(F, o, at + valueStride + LANES).mul(factor[first + 1]);
+            FloatVector b1 =
+                    FloatVector.fromArray(F, o, at + valueStride + LANES).mul(factor[first + 1]);
             FloatVector a2 = FloatVector.fromArray(F, o, at + 2 * valueStride).mul(factor[first + 2]);
-            FloatVector b2 = FloatVector.fromArray(F, o, at + 2 * valueStride + LANES).mul(factor[first + 2]);
+            FloatVector b2 =
+                    FloatVector.fromArray(F, o, at + 2 * valueStride + LANES).mul(factor[first + 2]);
             for (int t = from; t < to; t++) {
                 FloatVector v = FloatVector.fromMemorySegment(F, ALL, value, LE);
                 FloatVector u = FloatVector.fromMemorySegment(F, ALL, value + VECTOR, LE);

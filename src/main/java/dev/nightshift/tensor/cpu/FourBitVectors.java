@@ -125,9 +125,7 @@ final class FourBitVectors implements FourBitLanes {
     private static void fold(float[] sums, long scale, float[] total) {
         for (int i = 0; i < 4 * LANES; i += LANES) {
             FloatVector.fromArray(F, sums, i)
-                    .fma(
-                            FloatVector.fromMemorySegment(F, ALL, scale + 4L * i, LE),
-                            FloatVector.fromArray(F, total, i))
+                    .fma(FloatVector.fromMemorySegment(F, ALL, scale + 4L * i, LE), FloatVector.fromArray(F, total, i))
                     .intoArray(total, i);
         }
     }
@@ -218,7 +216,11 @@ final class FourBitVectors implements FourBitLanes {
 
     /** Values of the low nibbles from the table's quarters. */
     private static FloatVector quarter(IntVector v, IntVector t0, IntVector t1, IntVector t2, IntVector t3) {
-        return choose(v, 8, choose(v, 4, v.selectFrom(t0), v.selectFrom(t1)), choose(v, 4, v.selectFrom(t2), v.selectFrom(t3)))
+        return choose(
+                        v,
+                        8,
+                        choose(v, 4, v.selectFrom(t0), v.selectFrom(t1)),
+                        choose(v, 4, v.selectFrom(t2), v.selectFrom(t3)))
                 .reinterpretAsFloats();
     }
 

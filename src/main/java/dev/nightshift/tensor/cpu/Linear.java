@@ -29,6 +29,7 @@ final class Linear implements Workers.Job {
     private final int tileRows;
     /** Length of k that a panel covers. */
     private final int depth;
+
     private final float[] ones;
     private final float[][] panel;
     private final float[][] scales;
@@ -100,12 +101,11 @@ final class Linear implements Workers.Job {
     /** Whether every part has a kernel for one row; otherwise one row goes the way of many. */
     private static boolean direct(PreparedWeight weight) {
         for (int part = 0; part < weight.parts(); part++) {
-            boolean fused =
-                    switch (weight.part(part)) {
-                        case Tiles.FourBit four -> true;
-                        case Tiles.Packed packed -> false;
-                        case Tiles.Dense dense -> dense.dtype() == DType.BF16;
-                    };
+            boolean fused = switch (weight.part(part)) {
+                case Tiles.FourBit four -> true;
+                case Tiles.Packed packed -> false;
+                case Tiles.Dense dense -> dense.dtype() == DType.BF16;
+            };
             if (!fused) {
                 return false;
             }

@@ -151,8 +151,7 @@ final class LoraGradients {
                 blocks(in, COLUMNS));
     }
 
-    private void outputGradient(
-            Tensor db, long dys, long strideDy, long hs, int rank, int out, int rows, float scale) {
+    private void outputGradient(Tensor db, long dys, long strideDy, long hs, int rank, int out, int rows, float scale) {
         long dbs = Raw.address(db);
         workers.run(
                 (item, thread) -> {

@@ -109,8 +109,7 @@ final class WarmUp {
             for (int row = 0; row < rows; row++) {
                 positions.data().setAtIndex(ValueLayout.JAVA_INT, row, row);
             }
-            attention = new AttentionRows(
-                    positions, tensor(DType.I32, rows), positions, table, filled(rows, HEAD_DIM));
+            attention = new AttentionRows(positions, tensor(DType.I32, rows), positions, table, filled(rows, HEAD_DIM));
             scores = new TokenScores(
                     tensor(DType.I32, rows),
                     tensor(DType.F32, rows),

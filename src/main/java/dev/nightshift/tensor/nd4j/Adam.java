@@ -97,10 +97,8 @@ final class Adam {
     private static float moved(float param, float m, float v, AdamStep step) {
         double correction1 = 1 - Math.pow(step.beta1(), step.step());
         double correction2 = Math.sqrt(1 - Math.pow(step.beta2(), step.step()));
-        double change = step.learningRate()
-                * correction2
-                / correction1
-                * (m / (Math.sqrt(v) + step.epsilon() * correction2));
+        double change =
+                step.learningRate() * correction2 / correction1 * (m / (Math.sqrt(v) + step.epsilon() * correction2));
         return (float) ((param - change) * (1 - (double) step.learningRate() * step.weightDecay()));
     }
 }

@@ -23,8 +23,7 @@ final class Attention {
         return new KvLayout(layers, kvHeads, headDim, blockTokens, elements * Float.BYTES);
     }
 
-    static void rope(
-            Tensor qkv, Tensor qNorm, Tensor kNorm, float epsilon, AttentionRows rows, AttentionShape shape) {
+    static void rope(Tensor qkv, Tensor qNorm, Tensor kNorm, float epsilon, AttentionRows rows, AttentionShape shape) {
         HostArrays.store(qkv, rotated(qkv, qNorm, kNorm, epsilon, rows.cosSin(), shape));
     }
 

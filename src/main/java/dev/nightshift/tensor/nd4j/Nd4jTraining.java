@@ -112,8 +112,7 @@ final class Nd4jTraining implements TrainingOps {
     public void rmsNormBackward(Tensor dx, Tensor dy, Tensor x, Tensor weight, float epsilon) {
         Operands.rmsNorm(dx, x, weight);
         Operands.rmsNorm(dy, x, weight);
-        INDArray gradient =
-                normBackward(HostArrays.array(dy), HostArrays.array(x), HostArrays.array(weight), epsilon);
+        INDArray gradient = normBackward(HostArrays.array(dy), HostArrays.array(x), HostArrays.array(weight), epsilon);
         HostArrays.store(dx, HostArrays.array(dx).addi(gradient));
     }
 

@@ -118,10 +118,13 @@ final class PackedAttention {
                         .reshape('c', span.to() - span.from(), 1);
                 INDArray p = Transforms.exp(scores(q, k, span, shape).subiColumnVector(lse), false); // [rows, keys]
                 INDArray dot = head(outs, span.from(), span.to(), head).muli(dO).sum(true, 1);
-                INDArray dS = dO.mmul(v.transpose()).subiColumnVector(dot).muli(p).muli(shape.scale());
+                INDArray dS =
+                        dO.mmul(v.transpose()).subiColumnVector(dot).muli(p).muli(shape.scale());
                 gradient.get(rowsOfHead(span.from(), span.to(), head)).addi(dS.mmul(k));
-                gradient.get(rowsOfHead(span.first(), span.to(), keyHead)).addi(dS.transpose().mmul(q));
-                gradient.get(rowsOfHead(span.first(), span.to(), valueHead)).addi(p.transpose().mmul(dO));
+                gradient.get(rowsOfHead(span.first(), span.to(), keyHead))
+                        .addi(dS.transpose().mmul(q));
+                gradient.get(rowsOfHead(span.first(), span.to(), valueHead))
+                        .addi(p.transpose().mmul(dO));
             }
         });
         HostArrays.store(dqkv, gradient);

@@ -130,7 +130,8 @@ final class ChatMask {
         }
         String prompt = render(dialogue, index, true).text();
         int from = common(prompt, whole);
-        // a generation prompt may hold more than the turn's head, such as the begin of a thought, but the head must be there
+        // a generation prompt may hold more than the turn's head, such as the begin of a thought, but the head must be
+        // there
         return from >= common(prompt, render(dialogue, index, false).text()) ? from : -1;
     }
 

@@ -69,12 +69,11 @@ public record Dataset(List<List<Segment>> samples, Counts counts, List<Fault> fa
         if (faultCount == 0) {
             return this;
         }
-        String list = faults.stream()
-                .map(Fault::text)
-                .collect(Collectors.joining("; "));
+        String list = faults.stream().map(Fault::text).collect(Collectors.joining("; "));
         String rest = faultCount > faults.size() ? "; and " + (faultCount - faults.size()) + " more" : "";
         throw ServingException.invalid(
-                param, "%s: %d %s: %s%s".formatted(param, faultCount, faultCount == 1 ? "fault" : "faults", list, rest));
+                param,
+                "%s: %d %s: %s%s".formatted(param, faultCount, faultCount == 1 ? "fault" : "faults", list, rest));
     }
 
     /** Sentences on what is odd but no fault, for a job's events. */
@@ -82,7 +81,10 @@ public record Dataset(List<List<Segment>> samples, Counts counts, List<Fault> fa
         List<String> notes = new ArrayList<>();
         note(notes, counts.truncated(), "longer than the maximum sequence length, cut at the end");
         note(notes, counts.dropped(), "left out, as no token to learn is within the maximum sequence length");
-        note(notes, counts.lastTurnOnly(), "learnt in the last turn only, as the template writes earlier turns differently");
+        note(
+                notes,
+                counts.lastTurnOnly(),
+                "learnt in the last turn only, as the template writes earlier turns differently");
         note(notes, counts.duplicates(), "the same as an earlier one; each counts");
         return notes;
     }

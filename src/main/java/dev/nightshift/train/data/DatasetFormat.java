@@ -49,7 +49,8 @@ public enum DatasetFormat {
     /** What a row can be read as, the likeliest first; empty if it is nothing known. */
     static List<DatasetFormat> fitting(JsonNode row) {
         List<DatasetFormat> fitting = new ArrayList<>();
-        for (DatasetFormat format : List.of(KTO, CHAT, SHAREGPT, HH_RLHF, PREFERENCE, ALPACA, COMPLETION, GUANACO, TEXT)) {
+        for (DatasetFormat format :
+                List.of(KTO, CHAT, SHAREGPT, HH_RLHF, PREFERENCE, ALPACA, COMPLETION, GUANACO, TEXT)) {
             if (format.fits(row)) {
                 fitting.add(format);
             }

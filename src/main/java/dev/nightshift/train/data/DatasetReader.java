@@ -62,10 +62,13 @@ public final class DatasetReader {
 
     private Dataset dataset() {
         if (faultCount == 0 && samples.size() < Math.max(1, options.rowsMin())) {
-            fault("", 0, "%d usable rows, at least %d are needed".formatted(samples.size(), Math.max(1, options.rowsMin())));
+            fault(
+                    "",
+                    0,
+                    "%d usable rows, at least %d are needed".formatted(samples.size(), Math.max(1, options.rowsMin())));
         }
-        Dataset.Counts counts = new Dataset.Counts(
-                rows, tokens, targetTokens, longest, truncated, dropped, lastTurnOnly, duplicates);
+        Dataset.Counts counts =
+                new Dataset.Counts(rows, tokens, targetTokens, longest, truncated, dropped, lastTurnOnly, duplicates);
         return new Dataset(faultCount > 0 ? List.of() : samples, counts, faults, faultCount);
     }
 
@@ -101,8 +104,7 @@ public final class DatasetReader {
                 }
             }
         } catch (IOException e) {
-            throw new ServingException(
-                    ErrorCode.INTERNAL, "the file '" + source.name() + "' can't be read: " + e, e);
+            throw new ServingException(ErrorCode.INTERNAL, "the file '" + source.name() + "' can't be read: " + e, e);
         }
         mix(own, source.weight(), index);
     }
@@ -120,7 +122,8 @@ public final class DatasetReader {
     private RowFault unknown(JsonLines.Row first) {
         List<DatasetFormat> fitting = DatasetFormat.fitting(first.value());
         if (!fitting.isEmpty()) {
-            return new RowFault("rows of format %s do not serve %s".formatted(fitting.getFirst().wire(), goal()));
+            return new RowFault("rows of format %s do not serve %s"
+                    .formatted(fitting.getFirst().wire(), goal()));
         }
         List<String> keys = new ArrayList<>();
         first.value().fieldNames().forEachRemaining(keys::add);

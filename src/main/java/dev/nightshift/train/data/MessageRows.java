@@ -55,12 +55,13 @@ final class MessageRows {
     }
 
     /** A conversation and the answer to it, on which alone is loss. */
-    static Example.Dialogue answer(List<Map<String, Object>> prompt, List<Map<String, Object>> output, JsonNode tools, String at)
+    static Example.Dialogue answer(
+            List<Map<String, Object>> prompt, List<Map<String, Object>> output, JsonNode tools, String at)
             throws RowFault {
         for (Map<String, Object> message : output) {
             if (!Set.of("assistant", "tool").contains(message.get("role"))) {
-                throw new RowFault("%s: a message of role %s; only assistant and tool can be"
-                        .formatted(at, message.get("role")));
+                throw new RowFault(
+                        "%s: a message of role %s; only assistant and tool can be".formatted(at, message.get("role")));
             }
         }
         List<Map<String, Object>> all = new ArrayList<>();

@@ -27,7 +27,8 @@ public final class Packing {
         for (List<Segment> sample : byLength) {
             int tokens = tokens(sample);
             if (tokens > capacity) {
-                throw new IllegalStateException("a sample of %d tokens, micro batches of %d".formatted(tokens, capacity));
+                throw new IllegalStateException(
+                        "a sample of %d tokens, micro batches of %d".formatted(tokens, capacity));
             }
             int bin = 0;
             while (bin < bins.size() && (!together || used.get(bin) + tokens > capacity)) {

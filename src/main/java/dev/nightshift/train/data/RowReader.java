@@ -24,7 +24,8 @@ final class RowReader {
     /** One example, or the two of a pair, the better one first. */
     List<Labelled> read(JsonNode row) throws RowFault {
         if (!row.isObject()) {
-            throw new RowFault("a row is an object, not " + row.getNodeType().name().toLowerCase(Locale.ROOT));
+            throw new RowFault(
+                    "a row is an object, not " + row.getNodeType().name().toLowerCase(Locale.ROOT));
         }
         return switch (format) {
             case CHAT -> target(MessageRows.dialogue(required(row, "messages"), MessageRows.toolsOf(row), "messages"));
@@ -88,7 +89,8 @@ final class RowReader {
             }
         }
         List<Map<String, Object>> output = messages(answer, "assistant", answerKey);
-        if (output.getFirst().get("role").equals("user") || output.getFirst().get("role").equals("system")) {
+        if (output.getFirst().get("role").equals("user")
+                || output.getFirst().get("role").equals("system")) {
             // the answer repeats the prompt before it
             int last = output.size() - 1;
             return MessageRows.answer(output.subList(0, last), output.subList(last, last + 1), tools, answerKey);
@@ -132,8 +134,8 @@ final class RowReader {
         if (options.rendering() != Rendering.PLAIN) {
             String question = input.isEmpty() ? instruction : instruction + "\n\n" + input;
             return MessageRows.dialogue(
-                    new ArrayList<>(List.of(
-                            DialogueText.message("user", question), DialogueText.message("assistant", output))),
+                    new ArrayList<>(
+                            List.of(DialogueText.message("user", question), DialogueText.message("assistant", output))),
                     null,
                     "output");
         }
@@ -172,7 +174,9 @@ final class RowReader {
         JsonNode input = required(row, "input");
         JsonNode tools = MessageRows.toolsOf(input);
         List<Map<String, Object>> prompt = messages(
-                input.isObject() ? required(input, "messages") : input, "user", input.isObject() ? "input.messages" : "input");
+                input.isObject() ? required(input, "messages") : input,
+                "user",
+                input.isObject() ? "input.messages" : "input");
         boolean outputs = row.has("preferred_output");
         String better = outputs ? "preferred_output" : "preferred_completion";
         String worse = outputs ? "non_preferred_output" : "non_preferred_completion";
@@ -203,7 +207,8 @@ final class RowReader {
         private static Map<String, String> roles() {
             Map<String, String> roles = new LinkedHashMap<>();
             List.of("human", "user").forEach(name -> roles.put(name, "user"));
-            List.of("gpt", "assistant", "chatgpt", "model", "bot", "bing", "bard").forEach(name -> roles.put(name, "assistant"));
+            List.of("gpt", "assistant", "chatgpt", "model", "bot", "bing", "bard")
+                    .forEach(name -> roles.put(name, "assistant"));
             roles.put("system", "system");
             List.of("tool", "observation", "function_response").forEach(name -> roles.put(name, "tool"));
             roles.put("function_call", "function_call");
@@ -226,7 +231,9 @@ final class RowReader {
         }
 
         private static JsonNode tools(JsonNode row) throws RowFault {
-            return row.path("tools").isTextual() ? MessageRows.parse(row.get("tools").textValue()) : MessageRows.toolsOf(row);
+            return row.path("tools").isTextual()
+                    ? MessageRows.parse(row.get("tools").textValue())
+                    : MessageRows.toolsOf(row);
         }
 
         private static Map<String, Object> turn(JsonNode turn, String at) throws RowFault {
@@ -256,7 +263,11 @@ final class RowReader {
             }
             Map<String, Object> function = new LinkedHashMap<>();
             function.put("name", call.get("name").textValue());
-            function.put("arguments", call.path("arguments").isTextual() ? call.get("arguments").textValue() : call.path("arguments").toString());
+            function.put(
+                    "arguments",
+                    call.path("arguments").isTextual()
+                            ? call.get("arguments").textValue()
+                            : call.path("arguments").toString());
             Map<String, Object> message = DialogueText.message("assistant", "");
             message.put("tool_calls", List.of(Map.of("id", "call_0", "type", "function", "function", function)));
             return message;

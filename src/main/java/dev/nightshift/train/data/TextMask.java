@@ -38,8 +38,8 @@ final class TextMask {
     Masked of(Example.Completion example, boolean trainOnInputs) {
         int[] prompt = withoutEnd(conversations.tokenizer().encode(example.prompt(), true));
         int[] whole = conversations.tokenizer().encode(example.prompt() + example.completion(), true);
-        boolean shared = whole.length > prompt.length
-                && Arrays.equals(whole, 0, prompt.length, prompt, 0, prompt.length);
+        boolean shared =
+                whole.length > prompt.length && Arrays.equals(whole, 0, prompt.length, prompt, 0, prompt.length);
         int[] ids = whole;
         if (!shared) {
             int[] answer = conversations.tokenizer().encode(example.completion(), false);

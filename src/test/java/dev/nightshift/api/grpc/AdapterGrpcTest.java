@@ -86,8 +86,8 @@ class AdapterGrpcTest {
     /** Sends messages, then the end. */
     private CompletableFuture<AdapterVersion> send(List<UploadAdapterRequest> messages) {
         CompletableFuture<AdapterVersion> answer = new CompletableFuture<>();
-        StreamObserver<UploadAdapterRequest> upload =
-                AdapterServiceGrpc.newStub(channel).uploadAdapter(new StreamObserver<>() {
+        StreamObserver<UploadAdapterRequest> upload = AdapterServiceGrpc.newStub(channel)
+                .uploadAdapter(new StreamObserver<>() {
                     @Override
                     public void onNext(AdapterVersion version) {
                         answer.complete(version);
@@ -167,12 +167,14 @@ class AdapterGrpcTest {
                 .build());
         assertThat(alias.getAlias()).isTrue();
         assertThat(alias.getParent()).isEqualTo("nightshift-tiny");
-        assertThat(adapters.rollbackAdapter(
-                                RollbackAdapterRequest.newBuilder().setName("moved").build())
+        assertThat(adapters.rollbackAdapter(RollbackAdapterRequest.newBuilder()
+                                .setName("moved")
+                                .build())
                         .getVersion()
                         .getNumber())
                 .isEqualTo(1);
-        assertThat(adapters.listAdapters(ListAdaptersRequest.getDefaultInstance()).getAdaptersList())
+        assertThat(adapters.listAdapters(ListAdaptersRequest.getDefaultInstance())
+                        .getAdaptersList())
                 .extracting(Adapter::getId)
                 .contains("moved", "moving");
         adapters.deleteAdapter(
@@ -212,8 +214,9 @@ class AdapterGrpcTest {
         assertThat(refused(() -> adapters.unloadAdapter(
                         UnloadAdapterRequest.newBuilder().setName("nobody").build())))
                 .isEqualTo(Status.Code.NOT_FOUND);
-        assertThat(refused(() -> adapters.downloadAdapter(
-                                DownloadAdapterRequest.newBuilder().setName("nobody").build())
+        assertThat(refused(() -> adapters.downloadAdapter(DownloadAdapterRequest.newBuilder()
+                                .setName("nobody")
+                                .build())
                         .hasNext()))
                 .isEqualTo(Status.Code.NOT_FOUND);
     }

@@ -32,7 +32,8 @@ class FineTuneMessagesTest {
                 .setBeta(0.3)
                 .putMetadata("team", "a")
                 .setNightshift(Struct.newBuilder()
-                        .putFields("lora", Value.newBuilder().setStructValue(lora).build()))
+                        .putFields(
+                                "lora", Value.newBuilder().setStructValue(lora).build()))
                 .build();
         JobSpec spec = JobSpecReader.read(FineTuneMessages.body(request), 1);
         assertThat(spec.method()).isEqualTo(TuningMethod.ORPO);

@@ -72,7 +72,10 @@ class AdapterApiTest {
     }
 
     private static ValidatableResponse json(String method, String path, String body) {
-        return given().contentType("application/json").body(body).request(method, path).then();
+        return given().contentType("application/json")
+                .body(body)
+                .request(method, path)
+                .then();
     }
 
     /** The first token's log-probabilities, which tell adapters apart where texts may agree. */
@@ -192,8 +195,8 @@ class AdapterApiTest {
         try (TarArchiveOutputStream tar = new TarArchiveOutputStream(bytes)) {
             TinyAdapter.entry(tar, "adapter_config.json", adapter.config());
             TinyAdapter.entry(tar, "adapter_model.safetensors", adapter.weights());
-            String record = "{\"format\":1,\"digest\":\"%s\",\"created\":\"2026-01-01T00:00:00Z\"}"
-                    .formatted("0".repeat(64));
+            String record =
+                    "{\"format\":1,\"digest\":\"%s\",\"created\":\"2026-01-01T00:00:00Z\"}".formatted("0".repeat(64));
             TinyAdapter.entry(tar, "nightshift.json", record.getBytes(StandardCharsets.UTF_8));
         }
         error(upload("liar", "application/x-tar", bytes.toByteArray()), 400, null)
@@ -205,7 +208,10 @@ class AdapterApiTest {
     void whatAnUploadMayNotBeIsRefusedAndLeavesNothing() throws IOException {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         try (TarArchiveOutputStream tar = new TarArchiveOutputStream(bytes)) {
-            TinyAdapter.entry(tar, "../../escaped/adapter_config.json", TinyAdapter.of(2, 3).config());
+            TinyAdapter.entry(
+                    tar,
+                    "../../escaped/adapter_config.json",
+                    TinyAdapter.of(2, 3).config());
         }
         error(upload("evil", "application/x-tar", bytes.toByteArray()), 400, null)
                 .body("error.message", containsString("points out of the archive"));
@@ -215,7 +221,13 @@ class AdapterApiTest {
                 .body("error.message", containsString("lora_A"));
         error(upload("../evil", "application/x-tar", new byte[0]), 400, null).body("error.param", equalTo("name"));
         error(upload(BASE, "application/x-tar", TinyAdapter.of(2, 3).tar()), 409, "conflict");
-        error(given().contentType("application/x-tar").body(new byte[1]).post("/v1/adapters").then(), 400, null)
+        error(
+                        given().contentType("application/x-tar")
+                                .body(new byte[1])
+                                .post("/v1/adapters")
+                                .then(),
+                        400,
+                        null)
                 .body("error.param", equalTo("name"));
         error(upload("evil", "application/json", "{}".getBytes(StandardCharsets.UTF_8)), 415, "unsupported_media_type");
         error(given().get("/v1/adapters/evil").then(), 404, "model_not_found");
@@ -278,7 +290,10 @@ class AdapterApiTest {
         // not a name of an adapter, so the folder is not served by itself
         Path folder = root().resolve("vllm files");
         TinyAdapter.of(2, 21).write(folder);
-        load("loaded", "vllm files", false).statusCode(200).contentType("text/plain").body(containsString("loaded"));
+        load("loaded", "vllm files", false)
+                .statusCode(200)
+                .contentType("text/plain")
+                .body(containsString("loaded"));
         List<Float> before = says("loaded");
         assertThat(before).isNotEqualTo(says(BASE));
         given().get("/v1/models").then().body("data.find { it.id == 'loaded' }.parent", equalTo(BASE));
@@ -288,7 +303,9 @@ class AdapterApiTest {
         TinyAdapter.of(2, 22).write(folder);
         load("loaded", folder.toAbsolutePath().toString(), true).statusCode(200);
         assertThat(says("loaded")).isNotEqualTo(before);
-        json("POST", "/v1/unload_lora_adapter", "{\"lora_name\":\"loaded\"}").statusCode(200).contentType("text/plain");
+        json("POST", "/v1/unload_lora_adapter", "{\"lora_name\":\"loaded\"}")
+                .statusCode(200)
+                .contentType("text/plain");
         error(json("POST", "/v1/unload_lora_adapter", "{\"lora_name\":\"loaded\"}"), 404, "not_found");
         error(given().get("/v1/models/loaded").then(), 404, "model_not_found");
         assertThat(folder.resolve("adapter_config.json")).exists();
@@ -317,7 +334,9 @@ class AdapterApiTest {
         }
         error(load("escape", path, false), 404, "not_found")
                 .body("error.param", equalTo("lora_path"))
-                .body("error.message", not(containsString(root().toAbsolutePath().toString())));
+                .body(
+                        "error.message",
+                        not(containsString(root().toAbsolutePath().toString())));
         error(given().get("/v1/models/escape").then(), 404, "model_not_found");
     }
 

@@ -19,12 +19,13 @@ final class Api {
 
     /** A greedy chat with one user message, and more fields. */
     static String chat(String user, String more) {
-        return "{\"model\":\"nightshift-tiny\",\"temperature\":0,\"messages\":[{\"role\":\"user\",\"content\":" + quoted(user)
-                + "}]" + (more.isEmpty() ? "" : "," + more) + "}";
+        return "{\"model\":\"nightshift-tiny\",\"temperature\":0,\"messages\":[{\"role\":\"user\",\"content\":"
+                + quoted(user) + "}]" + (more.isEmpty() ? "" : "," + more) + "}";
     }
 
     static String completion(String prompt, String more) {
-        return "{\"model\":\"nightshift-tiny\",\"temperature\":0,\"prompt\":" + prompt + (more.isEmpty() ? "" : "," + more) + "}";
+        return "{\"model\":\"nightshift-tiny\",\"temperature\":0,\"prompt\":" + prompt
+                + (more.isEmpty() ? "" : "," + more) + "}";
     }
 
     static String quoted(String text) {
@@ -68,7 +69,10 @@ final class Api {
         for (JsonNode frame : frames) {
             for (JsonNode each : frame.get("choices")) {
                 if (each.get("index").intValue() == choice) {
-                    text.append(each.has("delta") ? each.get("delta").path("content").asText("") : each.get("text").asText());
+                    text.append(
+                            each.has("delta")
+                                    ? each.get("delta").path("content").asText("")
+                                    : each.get("text").asText());
                 }
             }
         }

@@ -38,7 +38,8 @@ class ChatApiTest {
         assertThat(content(answer)).isNotBlank();
         assertThat(answer.at("/choices/0/finish_reason").asText()).isIn("length", "stop");
         assertThat(answer.at("/usage/total_tokens").intValue())
-                .isEqualTo(answer.at("/usage/prompt_tokens").intValue() + answer.at("/usage/completion_tokens").intValue());
+                .isEqualTo(answer.at("/usage/prompt_tokens").intValue()
+                        + answer.at("/usage/completion_tokens").intValue());
         assertThat(answer.at("/usage/completion_tokens").intValue()).isBetween(1, 20);
     }
 
@@ -46,13 +47,14 @@ class ChatApiTest {
     void aStreamHasTheSameTextReasonAndUsageAsTheWholeAnswer() {
         String body = chat(ASK, "\"max_tokens\":40");
         JsonNode whole = ok(CHAT, body);
-        List<JsonNode> frames =
-                stream(CHAT, chat(ASK, "\"max_tokens\":40,\"stream\":true,\"stream_options\":{\"include_usage\":true}"));
+        List<JsonNode> frames = stream(
+                CHAT, chat(ASK, "\"max_tokens\":40,\"stream\":true,\"stream_options\":{\"include_usage\":true}"));
         assertThat(text(frames, 0)).isEqualTo(content(whole));
         JsonNode usage = frames.getLast().get("usage");
         assertThat(usage.get("prompt_tokens")).isEqualTo(whole.at("/usage/prompt_tokens"));
         assertThat(usage.get("completion_tokens")).isEqualTo(whole.at("/usage/completion_tokens"));
-        assertThat(frames.get(frames.size() - 2).at("/choices/0/finish_reason")).isEqualTo(whole.at("/choices/0/finish_reason"));
+        assertThat(frames.get(frames.size() - 2).at("/choices/0/finish_reason"))
+                .isEqualTo(whole.at("/choices/0/finish_reason"));
     }
 
     @Test
@@ -68,7 +70,9 @@ class ChatApiTest {
         JsonNode greedy = ok(CHAT, chat(ASK, "\"max_tokens\":8,\"n\":3"));
         assertThat(greedy.get("choices")).hasSize(3);
         assertThat(greedy.at("/choices/2/message")).isEqualTo(greedy.at("/choices/0/message"));
-        JsonNode drawn = ok(CHAT, chat(ASK, "\"max_tokens\":24,\"n\":3,\"seed\":1").replace("\"temperature\":0", "\"temperature\":1.5"));
+        JsonNode drawn = ok(
+                CHAT,
+                chat(ASK, "\"max_tokens\":24,\"n\":3,\"seed\":1").replace("\"temperature\":0", "\"temperature\":1.5"));
         assertThat(drawn.at("/choices/1/message")).isNotEqualTo(drawn.at("/choices/0/message"));
     }
 
@@ -87,7 +91,8 @@ class ChatApiTest {
         assertThat(text(frames, 0)).isEqualTo(content(whole));
         assertThat(frames.subList(1, frames.size() - 1))
                 .as("no run of empty deltas")
-                .noneMatch(frame -> frame.at("/choices/0/delta/content").asText().isEmpty());
+                .noneMatch(
+                        frame -> frame.at("/choices/0/delta/content").asText().isEmpty());
         JsonNode included = ok(CHAT, chat(ASK, fields + ",\"include_stop_str_in_output\":true"));
         assertThat(content(included)).isEqualTo(content(whole) + stop);
     }
@@ -108,28 +113,35 @@ class ChatApiTest {
     void biasChangesTheChoice() {
         JsonNode free = ok(CHAT, chat(ASK, "\"max_tokens\":1,\"return_token_ids\":true"));
         int first = free.at("/choices/0/token_ids/0").intValue();
-        JsonNode biased = ok(CHAT, chat(ASK, "\"max_tokens\":1,\"return_token_ids\":true,\"logit_bias\":{\"" + first + "\":-100}"));
+        JsonNode biased = ok(
+                CHAT, chat(ASK, "\"max_tokens\":1,\"return_token_ids\":true,\"logit_bias\":{\"" + first + "\":-100}"));
         assertThat(biased.at("/choices/0/token_ids/0").intValue()).isNotEqualTo(first);
     }
 
     @Test
     void logprobsHaveTheAskedAlternativesWithTheirBytes() {
-        JsonNode content = ok(CHAT, chat(ASK, "\"max_tokens\":6,\"logprobs\":true,\"top_logprobs\":3")).at("/choices/0/logprobs/content");
+        JsonNode content = ok(CHAT, chat(ASK, "\"max_tokens\":6,\"logprobs\":true,\"top_logprobs\":3"))
+                .at("/choices/0/logprobs/content");
         assertThat(content.size()).isPositive();
         for (JsonNode token : content) {
             assertThat(token.get("top_logprobs")).hasSize(3);
             assertThat(token.get("logprob").doubleValue()).isLessThanOrEqualTo(0);
-            assertThat(token.at("/top_logprobs/0/logprob")).as("greedy: the best one was chosen").isEqualTo(token.get("logprob"));
+            assertThat(token.at("/top_logprobs/0/logprob"))
+                    .as("greedy: the best one was chosen")
+                    .isEqualTo(token.get("logprob"));
             assertThat(token.get("bytes").isArray()).isTrue();
         }
     }
 
     @Test
     void theOldAndTheNewNameOfTheLengthLimitWork() {
-        assertThat(ok(CHAT, chat(ASK, "\"max_completion_tokens\":3,\"ignore_eos\":true")).at("/usage/completion_tokens").intValue())
+        assertThat(ok(CHAT, chat(ASK, "\"max_completion_tokens\":3,\"ignore_eos\":true"))
+                        .at("/usage/completion_tokens")
+                        .intValue())
                 .isEqualTo(3);
         assertThat(ok(CHAT, chat(ASK, "\"max_tokens\":9,\"max_completion_tokens\":3,\"ignore_eos\":true"))
-                        .at("/usage/completion_tokens").intValue())
+                        .at("/usage/completion_tokens")
+                        .intValue())
                 .isEqualTo(3);
     }
 
@@ -159,19 +171,23 @@ class ChatApiTest {
 
     @Test
     void aBillionTokensAreA400() {
-        post(CHAT, chat(ASK, "\"max_tokens\":1000000000")).then().statusCode(400).body("error.code", equalTo("context_length_exceeded"));
+        post(CHAT, chat(ASK, "\"max_tokens\":1000000000"))
+                .then()
+                .statusCode(400)
+                .body("error.code", equalTo("context_length_exceeded"));
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {
-        "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}]",
-        "\"response_format\":{\"type\":\"json_schema\"}",
-        "\"response_format\":{\"type\":\"json_object\"}",
-        "\"logit_bias\":{\"999999\":1}",
-        "\"chat_template\":\"x\"",
-        "\"temperature\":\"hot\"",
-        "\"stop_token_ids\":[4096]"
-    })
+    @ValueSource(
+            strings = {
+                "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}]",
+                "\"response_format\":{\"type\":\"json_schema\"}",
+                "\"response_format\":{\"type\":\"json_object\"}",
+                "\"logit_bias\":{\"999999\":1}",
+                "\"chat_template\":\"x\"",
+                "\"temperature\":\"hot\"",
+                "\"stop_token_ids\":[4096]"
+            })
     void whatCannotBeHonouredIsA400NotSilence(String field) {
         post(CHAT, chat(ASK, field + ",\"stream\":true"))
                 .then()
@@ -183,9 +199,16 @@ class ChatApiTest {
     @Test
     void unknownFieldsAndExplicitNullsChangeNothing() {
         String plain = content(ok(CHAT, chat(ASK, "\"max_tokens\":5")));
-        assertThat(content(ok(CHAT, chat(ASK, "\"max_tokens\":5,\"x_private\":{\"a\":[1]},\"top_p\":null,\"stop\":null,\"tools\":null"))))
+        assertThat(
+                        content(
+                                ok(
+                                        CHAT,
+                                        chat(
+                                                ASK,
+                                                "\"max_tokens\":5,\"x_private\":{\"a\":[1]},\"top_p\":null,\"stop\":null,\"tools\":null"))))
                 .isEqualTo(plain);
-        assertThat(content(ok(CHAT, chat(ASK, "\"max_tokens\":5,\"tools\":[]")))).isEqualTo(plain);
+        assertThat(content(ok(CHAT, chat(ASK, "\"max_tokens\":5,\"tools\":[]"))))
+                .isEqualTo(plain);
     }
 
     @Test
@@ -202,13 +225,14 @@ class ChatApiTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {
-        "[{\"role\":\"bot\",\"content\":\"a\"}]|messages[0].role",
-        "[{\"role\":\"user\",\"content\":7}]|messages[0].content",
-        "[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{}}]}]|messages[0].content[0].type",
-        "[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"tool\",\"content\":\"a\"}]|messages[1].tool_call_id",
-        "[{\"role\":\"assistant\",\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":\"{\"}}]}]|messages[0].tool_calls[0].function.arguments"
-    })
+    @ValueSource(
+            strings = {
+                "[{\"role\":\"bot\",\"content\":\"a\"}]|messages[0].role",
+                "[{\"role\":\"user\",\"content\":7}]|messages[0].content",
+                "[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{}}]}]|messages[0].content[0].type",
+                "[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"tool\",\"content\":\"a\"}]|messages[1].tool_call_id",
+                "[{\"role\":\"assistant\",\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":\"{\"}}]}]|messages[0].tool_calls[0].function.arguments"
+            })
     void messagesThatCannotBeReadAreA400WithTheirPlace(String pair) {
         String[] parts = pair.split("\\|");
         post(CHAT, "{\"model\":\"nightshift-tiny\",\"messages\":" + parts[0] + "}")
@@ -219,8 +243,9 @@ class ChatApiTest {
 
     @Test
     void aFinalMessageIsContinuedAndEchoed() {
-        String body = "{\"model\":\"nightshift-tiny\",\"temperature\":0,\"max_tokens\":4,\"continue_final_message\":true,\"echo\":true,"
-                + "\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"},{\"role\":\"assistant\",\"content\":\"The moon is\"}]}";
+        String body =
+                "{\"model\":\"nightshift-tiny\",\"temperature\":0,\"max_tokens\":4,\"continue_final_message\":true,\"echo\":true,"
+                        + "\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"},{\"role\":\"assistant\",\"content\":\"The moon is\"}]}";
         assertThat(content(ok(CHAT, body))).startsWith("The moon is");
     }
 

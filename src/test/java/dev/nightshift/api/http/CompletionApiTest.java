@@ -27,7 +27,8 @@ class CompletionApiTest {
     private static final String HARNESS = "\"max_tokens\":1,\"logprobs\":1,\"seed\":1234,\"echo\":true";
 
     private static JsonNode ids(String text) {
-        return ok("/tokenize", "{\"prompt\":" + Api.quoted(text) + ",\"add_special_tokens\":false}").get("tokens");
+        return ok("/tokenize", "{\"prompt\":" + Api.quoted(text) + ",\"add_special_tokens\":false}")
+                .get("tokens");
     }
 
     @Test
@@ -51,34 +52,46 @@ class CompletionApiTest {
 
     @Test
     void theLastTokenIsScoredAlsoWhenItEndsTheText() {
-        // after the end token of a turn the model ends again, or not: either way there is one entry more than the prompt has
+        // after the end token of a turn the model ends again, or not: either way there is one entry more than the
+        // prompt has
         JsonNode prompt = ids("The moon is round.");
-        JsonNode answer = ok(COMPLETIONS, completion("[" + prompt + "]", HARNESS + ",\"logit_bias\":{\"" + endId() + "\":100}"));
+        JsonNode answer =
+                ok(COMPLETIONS, completion("[" + prompt + "]", HARNESS + ",\"logit_bias\":{\"" + endId() + "\":100}"));
         assertThat(answer.at("/choices/0/finish_reason").asText()).isEqualTo("stop");
         assertThat(answer.at("/choices/0/logprobs/token_logprobs")).hasSize(prompt.size() + 1);
     }
 
     private static int endId() {
-        String end = Api.parse(given().get("/tokenizer_info").then().statusCode(200).extract().asString()).get("eos_token").asText();
+        String end = Api.parse(given().get("/tokenizer_info")
+                        .then()
+                        .statusCode(200)
+                        .extract()
+                        .asString())
+                .get("eos_token")
+                .asText();
         return ids(end).get(0).intValue();
     }
 
     @Test
     void theGreedyTestOfTheHarnessIsDecidable() {
-        JsonNode logprobs = ok(COMPLETIONS, completion("[" + ids("The moon is") + "]", HARNESS)).at("/choices/0/logprobs");
+        JsonNode logprobs = ok(COMPLETIONS, completion("[" + ids("The moon is") + "]", HARNESS))
+                .at("/choices/0/logprobs");
         JsonNode chosen = logprobs.get("token_logprobs");
         int last = chosen.size() - 1;
         double best = Double.NEGATIVE_INFINITY;
         for (JsonNode each : logprobs.get("top_logprobs").get(last)) {
             best = Math.max(best, each.doubleValue());
         }
-        assertThat(chosen.get(last).doubleValue()).as("the new token is greedy, bit for bit").isEqualTo(best);
+        assertThat(chosen.get(last).doubleValue())
+                .as("the new token is greedy, bit for bit")
+                .isEqualTo(best);
     }
 
     @Test
     void aBatchScoresAsEachAlone() {
         List<String> prompts = new ArrayList<>();
-        for (String text : List.of("A", "The moon is round and far.", "One two three four five six seven eight nine ten")) {
+        for (String text :
+                List.of("A", "The moon is round and far.", "One two three four five six seven eight nine ten")) {
             prompts.add(ids(text).toString());
         }
         JsonNode batch = ok(COMPLETIONS, completion("[" + String.join(",", prompts) + "]", HARNESS));
@@ -90,7 +103,8 @@ class CompletionApiTest {
 
     @Test
     void stringsAndTheirIdsGiveTheSameText() {
-        JsonNode byText = ok(COMPLETIONS, completion("\"The moon is\"", "\"max_tokens\":12,\"add_special_tokens\":false"));
+        JsonNode byText =
+                ok(COMPLETIONS, completion("\"The moon is\"", "\"max_tokens\":12,\"add_special_tokens\":false"));
         JsonNode byIds = ok(COMPLETIONS, completion(ids("The moon is").toString(), "\"max_tokens\":12"));
         assertThat(byIds.at("/choices/0/text")).isEqualTo(byText.at("/choices/0/text"));
         assertThat(byText.get("object").asText()).isEqualTo("text_completion");
@@ -105,9 +119,14 @@ class CompletionApiTest {
 
     @Test
     void scoringWithoutANewTokenWorks() {
-        JsonNode answer = ok(COMPLETIONS, completion("\"The moon is\"", "\"max_tokens\":0,\"echo\":true,\"logprobs\":0,\"add_special_tokens\":false"));
+        JsonNode answer = ok(
+                COMPLETIONS,
+                completion(
+                        "\"The moon is\"",
+                        "\"max_tokens\":0,\"echo\":true,\"logprobs\":0,\"add_special_tokens\":false"));
         assertThat(answer.at("/choices/0/text").asText()).isEqualTo("The moon is");
-        assertThat(answer.at("/choices/0/logprobs/tokens")).hasSize(ids("The moon is").size());
+        assertThat(answer.at("/choices/0/logprobs/tokens"))
+                .hasSize(ids("The moon is").size());
         assertThat(answer.at("/usage/completion_tokens").intValue()).isZero();
     }
 
@@ -117,9 +136,12 @@ class CompletionApiTest {
         JsonNode whole = ok(COMPLETIONS, completion(prompts, "\"max_tokens\":8,\"n\":2"));
         List<JsonNode> frames = stream(COMPLETIONS, completion(prompts, "\"max_tokens\":8,\"n\":2,\"stream\":true"));
         for (int i = 0; i < 4; i++) {
-            assertThat(text(frames, i)).isEqualTo(whole.get("choices").get(i).get("text").asText());
+            assertThat(text(frames, i))
+                    .isEqualTo(whole.get("choices").get(i).get("text").asText());
         }
-        assertThat(frames.stream().filter(frame -> !frame.at("/choices/0/finish_reason").isNull())).hasSize(4);
+        assertThat(frames.stream()
+                        .filter(frame -> !frame.at("/choices/0/finish_reason").isNull()))
+                .hasSize(4);
     }
 
     @Test
@@ -133,37 +155,51 @@ class CompletionApiTest {
     @Test
     void tooLongAPromptIsA400() {
         post(COMPLETIONS, completion("\"" + "word ".repeat(3000) + "\"", ""))
-                .then().statusCode(400).body("error.code", equalTo("context_length_exceeded")).body("error.param", equalTo("prompt"));
+                .then()
+                .statusCode(400)
+                .body("error.code", equalTo("context_length_exceeded"))
+                .body("error.param", equalTo("prompt"));
     }
 
     @Test
     void whatATextBecomesComesBackAsTheText() {
         for (String text : List.of("Hello, world!", "  two spaces", "🙂🙂 é ü 漢字", "a\n\nb\tc", "<|im_end|>")) {
             JsonNode tokens = ids(text);
-            String back = ok("/v1/detokenize", "{\"tokens\":" + tokens + "}").get("prompt").asText();
+            String back = ok("/v1/detokenize", "{\"tokens\":" + tokens + "}")
+                    .get("prompt")
+                    .asText();
             assertThat(back).isEqualTo(text);
         }
     }
 
     @Test
     void tokenizeShowsAConversationsRendering() {
-        JsonNode chat = ok("/v1/tokenize", "{\"model\":\"nightshift-tiny\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],"
-                + "\"return_token_strs\":true}");
+        JsonNode chat = ok(
+                "/v1/tokenize",
+                "{\"model\":\"nightshift-tiny\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],"
+                        + "\"return_token_strs\":true}");
         assertThat(chat.get("count").intValue()).isEqualTo(chat.get("tokens").size());
         assertThat(chat.get("token_strs").size()).isEqualTo(chat.get("tokens").size());
         assertThat(chat.get("max_model_len").intValue()).isEqualTo(1024);
-        String shown = ok("/detokenize", "{\"tokens\":" + chat.get("tokens") + "}").get("prompt").asText();
+        String shown = ok("/detokenize", "{\"tokens\":" + chat.get("tokens") + "}")
+                .get("prompt")
+                .asText();
         assertThat(shown).contains("<|im_start|>user").contains("Hi");
-        JsonNode closed = ok("/tokenize", "{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"add_generation_prompt\":false}");
+        JsonNode closed = ok(
+                "/tokenize", "{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"add_generation_prompt\":false}");
         assertThat(closed.get("count").intValue()).isLessThan(chat.get("count").intValue());
     }
 
     @Test
     void tokenizeShowsHowToolsAreRendered() {
-        String body = "{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"tools\":[{\"type\":\"function\",\"function\":"
-                + "{\"name\":\"look\",\"parameters\":{}}}]}";
+        String body =
+                "{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"tools\":[{\"type\":\"function\",\"function\":"
+                        + "{\"name\":\"look\",\"parameters\":{}}}]}";
         assertThat(ok("/tokenize", body).get("count").intValue()).isPositive();
-        post("/tokenize", body.replace("[{\"type\"", "[7,{\"type\"")).then().statusCode(400).body("error.param", equalTo("tools[0]"));
+        post("/tokenize", body.replace("[{\"type\"", "[7,{\"type\""))
+                .then()
+                .statusCode(400)
+                .body("error.param", equalTo("tools[0]"));
     }
 
     @Test
@@ -186,7 +222,8 @@ class CompletionApiTest {
     @Test
     void tokenizerInfoHasWhatTheHarnessAsksFor() {
         for (String path : List.of("/tokenizer_info", "/v1/tokenizer_info")) {
-            JsonNode info = Api.parse(given().get(path).then().statusCode(200).extract().asString());
+            JsonNode info =
+                    Api.parse(given().get(path).then().statusCode(200).extract().asString());
             assertThat(info.get("eos_token").asText()).isNotBlank();
             assertThat(info.has("bos_token")).isTrue();
             assertThat(info.has("pad_token")).isTrue();

@@ -39,7 +39,8 @@ class ConcurrencyTest {
     URI server;
 
     private static double metric(String name) {
-        String metrics = given().get("/metrics").then().statusCode(200).extract().asString();
+        String metrics =
+                given().get("/metrics").then().statusCode(200).extract().asString();
         return Double.parseDouble(metrics.lines()
                 .filter(line -> line.startsWith(name + "{"))
                 .findFirst()
@@ -71,7 +72,9 @@ class ConcurrencyTest {
         try (ExecutorService clients = Executors.newVirtualThreadPerTaskExecutor()) {
             List<Future<String>> together = clients.invokeAll(calls);
             for (int i = 0; i < bodies.size(); i++) {
-                assertThat(together.get(i).get()).as("request %d of seed %d", i, SEED).isEqualTo(content(ok(CHAT, bodies.get(i))));
+                assertThat(together.get(i).get())
+                        .as("request %d of seed %d", i, SEED)
+                        .isEqualTo(content(ok(CHAT, bodies.get(i))));
             }
         }
     }
@@ -119,7 +122,9 @@ class ConcurrencyTest {
         try {
             for (int i = 0; i < 5; i++) {
                 RawHttp client = new RawHttp(server);
-                client.post(CHAT, chat("Long story " + i, "\"n\":64,\"max_tokens\":900,\"ignore_eos\":true,\"stream\":true"));
+                client.post(
+                        CHAT,
+                        chat("Long story " + i, "\"n\":64,\"max_tokens\":900,\"ignore_eos\":true,\"stream\":true"));
                 client.until("\"role\"", Duration.ofSeconds(20));
                 clients.add(client);
             }

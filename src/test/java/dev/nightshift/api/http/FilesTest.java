@@ -29,8 +29,8 @@ import org.junit.jupiter.api.Test;
 @QuarkusTestResource(TestSettings.class)
 class FilesTest {
     private static final String FILES = "/v1/files";
-    private static final byte[] ROWS =
-            "\uFEFF{\"text\":\"caf\u00E9 \u2028 \uD83D\uDE00\"}\r\n\r\n{\"text\":\"b\"}".getBytes(StandardCharsets.UTF_8);
+    private static final byte[] ROWS = "\uFEFF{\"text\":\"caf\u00E9 \u2028 \uD83D\uDE00\"}\r\n\r\n{\"text\":\"b\"}"
+            .getBytes(StandardCharsets.UTF_8);
 
     @TestHTTPResource
     URI server;
@@ -76,7 +76,11 @@ class FilesTest {
                 .extract()
                 .asByteArray();
         assertThat(content).isEqualTo(ROWS);
-        given().get(FILES + "/" + id).then().statusCode(200).body("id", equalTo(id)).body("expires_at", nullValue());
+        given().get(FILES + "/" + id)
+                .then()
+                .statusCode(200)
+                .body("id", equalTo(id))
+                .body("expires_at", nullValue());
         given().delete(FILES + "/" + id)
                 .then()
                 .statusCode(200)
@@ -96,7 +100,8 @@ class FilesTest {
         List<String> seen = new ArrayList<>();
         Map<String, Object> query = new java.util.HashMap<>(Map.of("purpose", "evals", "limit", 2, "order", "asc"));
         while (true) {
-            ValidatableResponse page = given().queryParams(query).get(FILES).then().statusCode(200);
+            ValidatableResponse page =
+                    given().queryParams(query).get(FILES).then().statusCode(200);
             List<String> part = page.extract().path("data.id");
             if (part.isEmpty()) {
                 page.body("has_more", equalTo(false)).body("first_id", nullValue());
@@ -109,7 +114,11 @@ class FilesTest {
             query.put("after", part.getLast());
         }
         assertThat(seen).isEqualTo(ids);
-        given().queryParam("purpose", "batch").get(FILES).then().statusCode(200).body("data.id", not(hasItem(ids.get(0))));
+        given().queryParam("purpose", "batch")
+                .get(FILES)
+                .then()
+                .statusCode(200)
+                .body("data.id", not(hasItem(ids.get(0))));
         given().queryParams(Map.of("purpose", "evals", "limit", 1))
                 .get(FILES)
                 .then()
@@ -173,8 +182,12 @@ class FilesTest {
             large[i] = '\n';
         }
         large[0] = '7';
-        String id = upload("large.jsonl", large, "fine-tune").statusCode(200).extract().path("id");
-        byte[] content = given().get(FILES + "/" + id + "/content").then().extract().asByteArray();
+        String id = upload("large.jsonl", large, "fine-tune")
+                .statusCode(200)
+                .extract()
+                .path("id");
+        byte[] content =
+                given().get(FILES + "/" + id + "/content").then().extract().asByteArray();
         assertThat(java.util.Arrays.equals(content, large)).isTrue();
         given().delete(FILES + "/" + id).then().statusCode(200);
     }
@@ -251,7 +264,9 @@ class FilesTest {
                 "1048576");
         refused(json("/v1/uploads/upload_x/complete", "{\"part_ids\":[]}"), 404, "upload_id", "upload_x");
         refused(
-                given().multiPart("data", "blob", new byte[9]).post("/v1/uploads/upload_x/parts").then(),
+                given().multiPart("data", "blob", new byte[9])
+                        .post("/v1/uploads/upload_x/parts")
+                        .then(),
                 404,
                 "upload_id",
                 "upload_x");

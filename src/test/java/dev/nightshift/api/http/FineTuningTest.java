@@ -83,8 +83,9 @@ class FineTuningTest {
         assertThat(done.getInt("trained_tokens")).isPositive();
         for (String model : new String[] {"blue", name, name + ":ckpt-step-4"}) {
             given().contentType("application/json")
-                    .body("{\"model\":\"%s\",\"max_tokens\":4,\"messages\":[{\"role\":\"user\",\"content\":\"colour 1?\"}]}"
-                            .formatted(model))
+                    .body(
+                            "{\"model\":\"%s\",\"max_tokens\":4,\"messages\":[{\"role\":\"user\",\"content\":\"colour 1?\"}]}"
+                                    .formatted(model))
                     .post("/v1/chat/completions")
                     .then()
                     .statusCode(200);
@@ -111,7 +112,10 @@ class FineTuningTest {
                 .header("Content-Type", containsString("text/event-stream"))
                 .extract()
                 .asString();
-        assertThat(stream).startsWith("data: {").contains("Created fine-tuning job").endsWith("data: [DONE]\n\n");
+        assertThat(stream)
+                .startsWith("data: {")
+                .contains("Created fine-tuning job")
+                .endsWith("data: [DONE]\n\n");
         given().queryParam("metadata[team]", "colour")
                 .get("/v1/fine_tuning/jobs")
                 .then()
@@ -126,12 +130,10 @@ class FineTuningTest {
 
     @Test
     void faultyRowsFailTheJobWithLineNumbers() throws InterruptedException {
-        String rows = "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\"}]}\n";
+        String rows =
+                "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\"}]}\n";
         String file = given().multiPart("purpose", "fine-tune")
-                .multiPart(
-                        "file",
-                        "bad.jsonl",
-                        (rows + "{\"messages\":[]}\n" + rows).getBytes(StandardCharsets.UTF_8))
+                .multiPart("file", "bad.jsonl", (rows + "{\"messages\":[]}\n" + rows).getBytes(StandardCharsets.UTF_8))
                 .post("/v1/files")
                 .path("id");
         JsonPath failed = await(create(file, "").getString("id"), "failed", "succeeded");

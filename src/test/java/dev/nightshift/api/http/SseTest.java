@@ -218,7 +218,8 @@ class SseTest {
                 client.close();
             }
         }
-        assertThat(ScriptedEngine.sequence("script:wait:crowd0").awaitCancelled(SOON)).isTrue();
+        assertThat(ScriptedEngine.sequence("script:wait:crowd0").awaitCancelled(SOON))
+                .isTrue();
         HttpResponse<String> again = post(chat(script("late", "after the crowd")));
         assertThat(again.statusCode()).isEqualTo(200);
     }

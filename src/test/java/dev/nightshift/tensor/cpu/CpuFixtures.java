@@ -77,7 +77,8 @@ final class CpuFixtures {
             case F32 -> data.get(Raw.F32, 4L * index);
             case BF16 -> Float.intBitsToFloat(data.get(Raw.I16, 2L * index) << 16);
             case F16 -> Float.float16ToFloat(data.get(Raw.I16, 2L * index));
-            case I64, I32, U8 -> throw new IllegalStateException("weight of " + weight.values().dtype());
+            case I64, I32, U8 ->
+                throw new IllegalStateException("weight of " + weight.values().dtype());
         };
     }
 }

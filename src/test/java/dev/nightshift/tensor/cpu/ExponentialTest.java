@@ -14,7 +14,9 @@ class ExponentialTest {
     void isWithinTwoUnitsInTheLastPlace() {
         for (float x = -87.3f; x < 88; x += 0.00317f) {
             double wanted = Math.exp(x);
-            assertThat(Math.abs(Exponential.of(x) - wanted) / wanted).as("e^%s", x).isLessThan(TOLERANCE);
+            assertThat(Math.abs(Exponential.of(x) - wanted) / wanted)
+                    .as("e^%s", x)
+                    .isLessThan(TOLERANCE);
         }
     }
 

@@ -26,7 +26,9 @@ import org.openjdk.jmh.annotations.Warmup;
 @OutputTimeUnit(TimeUnit.MILLISECONDS)
 @Warmup(iterations = 2, time = 3)
 @Measurement(iterations = 3, time = 2)
-@Fork(value = 1, jvmArgsAppend = {"--add-modules=jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED"})
+@Fork(
+        value = 1,
+        jvmArgsAppend = {"--add-modules=jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED"})
 public class LinearBenchmark {
     private static final int LAYERS = 30;
     private static final int HIDDEN = 576;
@@ -68,11 +70,10 @@ public class LinearBenchmark {
             for (int i = 0; i < LAYERS; i++) {
                 Weight q = fourBit(random, HIDDEN, HIDDEN);
                 layers[i] = new Weight[] {
-                    ops.prepare(
-                            new Weight.Fused(List.of(q, fourBit(random, KV, HIDDEN), fourBit(random, KV, HIDDEN)))),
+                    ops.prepare(new Weight.Fused(List.of(q, fourBit(random, KV, HIDDEN), fourBit(random, KV, HIDDEN)))),
                     ops.prepare(q),
-                    ops.prepare(new Weight.Fused(
-                            List.of(fourBit(random, INNER, HIDDEN), fourBit(random, INNER, HIDDEN)))),
+                    ops.prepare(
+                            new Weight.Fused(List.of(fourBit(random, INNER, HIDDEN), fourBit(random, INNER, HIDDEN)))),
                     ops.prepare(fourBit(random, HIDDEN, INNER))
                 };
             }

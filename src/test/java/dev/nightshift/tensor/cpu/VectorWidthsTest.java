@@ -92,8 +92,7 @@ class VectorWidthsTest {
                 for (int k = 0; k < columns; k += Linear.DENSE_SEGMENT) {
                     float sum = 0;
                     for (int i = k; i < Math.min(columns, k + Linear.DENSE_SEGMENT); i++) {
-                        sum = Math.fma(
-                                x[row * columns + i], CpuFixtures.element(weight, n * columns + i), sum);
+                        sum = Math.fma(x[row * columns + i], CpuFixtures.element(weight, n * columns + i), sum);
                     }
                     total += sum;
                 }
@@ -132,9 +131,7 @@ class VectorWidthsTest {
                 for (int rows : new int[] {1, 5}) {
                     float[] x = CpuFixtures.normal(random, rows * columns);
                     sameAtEveryWidth(
-                            dtype + " " + columns,
-                            ops -> linear(ops, x, weight, bias),
-                            chain(x, weight, bias));
+                            dtype + " " + columns, ops -> linear(ops, x, weight, bias), chain(x, weight, bias));
                 }
             }
         }
@@ -159,10 +156,7 @@ class VectorWidthsTest {
                 ops -> {
                     Tensor out = CpuFixtures.zeros(ops, 6, width);
                     ops.rmsNorm(
-                            out,
-                            CpuFixtures.floats(ops, x, 6, width),
-                            CpuFixtures.floats(ops, weight, width),
-                            1e-5f);
+                            out, CpuFixtures.floats(ops, x, 6, width), CpuFixtures.floats(ops, weight, width), 1e-5f);
                     return CpuFixtures.read(out);
                 },
                 null);

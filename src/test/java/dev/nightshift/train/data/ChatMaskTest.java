@@ -15,8 +15,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** Token by token: what follows a prompt that serving would have sent bears loss to its end token, and nothing else does. */
 class ChatMaskTest {
     private static final ObjectMapper JSON = new ObjectMapper();
-    private static final String TWO_TURNS =
-            """
+    private static final String TWO_TURNS = """
             [{"role":"user","content":"Wie hei\u00DFt du? \uD83D\uDE00"},
              {"role":"assistant","content":"I am caf\u00E9 \u4F60\u597D.\\n\\nSecond line <|im_end|> <|eot_id|> </s>"},
              {"role":"user","content":"And  then?\\n"},
@@ -66,8 +65,7 @@ class ChatMaskTest {
         Masked masked = new ChatMask(conversations).of(dialogue, false);
         assertThat(masked.ids())
                 .isEqualTo(Families.serving(
-                        conversations,
-                        new ChatPrompt(dialogue.messages(), null, null, false, false, Map.of())));
+                        conversations, new ChatPrompt(dialogue.messages(), null, null, false, false, Map.of())));
         assertThat(masked.lastTurnOnly()).isFalse();
         assertThat(masked.weights()).isEqualTo(expected(conversations, dialogue, masked.ids()));
         assertThat(masked.weights()).contains(0f, 1f);
@@ -87,7 +85,8 @@ class ChatMaskTest {
         Example.Dialogue all = dialogue(TWO_TURNS);
         Example.Dialogue silenced = dialogue(TWO_TURNS.replace("</s>\"", "</s>\",\"weight\":0"));
         Masked masked = new ChatMask(conversations).of(silenced, false);
-        assertThat(masked.ids()).isEqualTo(new ChatMask(conversations).of(all, false).ids());
+        assertThat(masked.ids())
+                .isEqualTo(new ChatMask(conversations).of(all, false).ids());
         assertThat(masked.weights()).isEqualTo(expected(conversations, silenced, masked.ids()));
         Masked inputs = new ChatMask(conversations).of(all, true);
         assertThat(inputs.weights()).containsOnly(1f);
@@ -96,8 +95,7 @@ class ChatMaskTest {
     @Test
     void callsOfToolsAreLearntAndTheirResultsAreNot() throws Exception {
         Conversations conversations = Families.of("Qwen-Qwen2.5-7B-Instruct", "qwen2-bpe", "<|im_end|>");
-        String messages =
-                """
+        String messages = """
                 [{"role":"user","content":"Weather?"},
                  {"role":"assistant","content":"","tool_calls":[{"id":"1","type":"function",
                   "function":{"name":"weather","arguments":{"city":"Rome"}}}]},
@@ -119,13 +117,17 @@ class ChatMaskTest {
         String text = conversations
                 .tokenizer()
                 .decode(learnt.stream().mapToInt(Integer::intValue).toArray(), false);
-        assertThat(text).contains("Rome", "It is sunny.").doesNotContain("sunny<").doesNotContain("Weather?");
+        assertThat(text)
+                .contains("Rome", "It is sunny.")
+                .doesNotContain("sunny<")
+                .doesNotContain("Weather?");
     }
 
     @Test
     void whereATemplateRewritesEarlierTurnsOnlyTheLastIsLearnt() throws Exception {
         Conversations conversations = Families.of("Qwen-Qwen3-0.6B", "qwen2-bpe", "<|im_end|>");
-        String thoughts = TWO_TURNS.replace("\"content\":\"I am", "\"reasoning_content\":\"hm\",\"content\":\"I am")
+        String thoughts = TWO_TURNS
+                .replace("\"content\":\"I am", "\"reasoning_content\":\"hm\",\"content\":\"I am")
                 .replace("\"content\":\"Nothing", "\"reasoning_content\":\"well\",\"content\":\"Nothing");
         Example.Dialogue dialogue = dialogue(thoughts);
         Masked masked = new ChatMask(conversations).of(dialogue, false);

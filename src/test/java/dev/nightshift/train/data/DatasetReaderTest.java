@@ -102,7 +102,8 @@ class DatasetReaderTest {
                 "{\"chosen\":\"\\n\\nHuman: Hi\\n\\nAssistant: Yes\",\"rejected\":\"\\n\\nHuman: Hi\\n\\nAssistant: No\"}"
             })
     void everySpellingOfAPairGivesTheSameTwoSegments(String row) throws IOException {
-        List<Segment> pair = read(options(Goal.PAIRS), row).sound("training_file").samples().getFirst();
+        List<Segment> pair =
+                read(options(Goal.PAIRS), row).sound("training_file").samples().getFirst();
         assertThat(pair).extracting(Segment::role).containsExactly(Role.CHOSEN, Role.REJECTED);
         assertThat(pair).extracting(this::learnt).containsExactly("Yes<|im_end|>", "No<|im_end|>");
         assertThat(whole(pair.getFirst())).startsWith("<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nYes");
@@ -128,12 +129,11 @@ class DatasetReaderTest {
     @Test
     void theSettingDecidesWhereSeveralFormatsFit() throws IOException {
         String row = "{\"text\":\"### Human: Hi### Assistant: Yes\"}";
-        DatasetOptions asText = new DatasetOptions(
-                Goal.SUPERVISED, Optional.of(DatasetFormat.TEXT), Rendering.AUTO, false, 64, 7, 1);
+        DatasetOptions asText =
+                new DatasetOptions(Goal.SUPERVISED, Optional.of(DatasetFormat.TEXT), Rendering.AUTO, false, 64, 7, 1);
         assertThat(learnt(read(asText, row).samples().getFirst().getFirst()))
                 .isEqualTo("### Human: Hi### Assistant: Yes<|im_end|>");
-        DatasetOptions plain =
-                new DatasetOptions(Goal.SUPERVISED, Optional.empty(), Rendering.PLAIN, false, 256, 7, 1);
+        DatasetOptions plain = new DatasetOptions(Goal.SUPERVISED, Optional.empty(), Rendering.PLAIN, false, 256, 7, 1);
         Segment guanaco = read(plain, row).samples().getFirst().getFirst();
         assertThat(whole(guanaco)).isEqualTo("### Human: Hi### Assistant: Yes<|im_end|>");
         assertThat(learnt(guanaco)).contains("Yes<|im_end|>").doesNotContain("Hi");
@@ -176,7 +176,10 @@ class DatasetReaderTest {
         Dataset dataset = read(options(Goal.SUPERVISED), rows.toArray(String[]::new));
         ServingException refusal = catchThrowableOfType(ServingException.class, () -> dataset.sound("training_file"));
         assertThat(refusal.param()).contains("training_file");
-        assertThat(refusal).hasMessageContaining("25 faults").hasMessageContaining("line 20").hasMessageContaining("5 more");
+        assertThat(refusal)
+                .hasMessageContaining("25 faults")
+                .hasMessageContaining("line 20")
+                .hasMessageContaining("5 more");
         assertThat(refusal.getMessage()).doesNotContain("line 21");
     }
 
@@ -196,7 +199,8 @@ class DatasetReaderTest {
     void longRowsAreCutAtTheEndAndCountedAndRowsWithoutTargetsDropped() throws IOException {
         String longAnswer = CHAT.replace("Yes", "word ".repeat(200).strip());
         String longQuestion = CHAT.replace("Hi", "word ".repeat(200).strip());
-        Dataset dataset = read(options(Goal.SUPERVISED), longAnswer, longQuestion, CHAT).sound("training_file");
+        Dataset dataset =
+                read(options(Goal.SUPERVISED), longAnswer, longQuestion, CHAT).sound("training_file");
         assertThat(dataset.samples()).hasSize(2);
         assertThat(dataset.samples().getFirst().getFirst().ids()).hasSize(64);
         assertThat(dataset.counts().truncated()).isEqualTo(2);
@@ -233,7 +237,8 @@ class DatasetReaderTest {
             assertThat(batch.tokens()).isLessThanOrEqualTo(64);
             for (int i = 0; i < batch.segments().size(); i += 2) {
                 assertThat(batch.segments().get(i).role()).isEqualTo(Role.CHOSEN);
-                assertThat(batch.segments().get(i + 1).ids()).hasSameSizeAs(batch.segments().get(i).ids());
+                assertThat(batch.segments().get(i + 1).ids())
+                        .hasSameSizeAs(batch.segments().get(i).ids());
             }
         });
         assertThat(packed).hasSize(5); // 264 tokens, so 5 at least
@@ -246,15 +251,18 @@ class DatasetReaderTest {
         int[] order = RowOrder.of(lengths, 4, 11, 2, true);
         assertThat(order).isEqualTo(RowOrder.of(lengths, 4, 11, 2, true));
         assertThat(order).isNotEqualTo(RowOrder.of(lengths, 4, 11, 3, true));
-        assertThat(Arrays.stream(order).sorted()).containsExactlyElementsOf(IntStream.range(0, 403).boxed().toList());
+        assertThat(Arrays.stream(order).sorted())
+                .containsExactlyElementsOf(IntStream.range(0, 403).boxed().toList());
         assertThat(spread(lengths, order)).isLessThan(spread(lengths, RowOrder.of(lengths, 4, 11, 2, false)) / 5);
     }
 
     private static int spread(int[] lengths, int[] order) {
         int spread = 0;
         for (int from = 0; from + 4 <= order.length; from += 4) {
-            int[] batch = Arrays.stream(order, from, from + 4).map(i -> lengths[i]).toArray();
-            spread += Arrays.stream(batch).max().orElseThrow() - Arrays.stream(batch).min().orElseThrow();
+            int[] batch =
+                    Arrays.stream(order, from, from + 4).map(i -> lengths[i]).toArray();
+            spread += Arrays.stream(batch).max().orElseThrow()
+                    - Arrays.stream(batch).min().orElseThrow();
         }
         return spread;
     }
@@ -266,12 +274,14 @@ class DatasetReaderTest {
         Assumptions.assumeTrue(Files.exists(file), file + " is not here");
         DatasetOptions options =
                 new DatasetOptions(Goal.SUPERVISED, Optional.empty(), Rendering.AUTO, false, 512, 7, 10);
-        Dataset dataset = DatasetReader.read(
-                List.of(new DatasetReader.Source(file, name, 1)), conversations, options);
+        Dataset dataset = DatasetReader.read(List.of(new DatasetReader.Source(file, name, 1)), conversations, options);
         assertThat(dataset.faults()).isEmpty();
         assertThat(dataset.counts().rows()).isEqualTo(Files.readAllLines(file).size());
         assertThat(dataset.counts().lastTurnOnly()).isZero();
-        assertThat(dataset.samples()).hasSize((int) (dataset.counts().rows() - dataset.counts().dropped()));
-        assertThat(dataset.counts().targetTokens()).isPositive().isLessThan(dataset.counts().tokens());
+        assertThat(dataset.samples())
+                .hasSize((int) (dataset.counts().rows() - dataset.counts().dropped()));
+        assertThat(dataset.counts().targetTokens())
+                .isPositive()
+                .isLessThan(dataset.counts().tokens());
     }
 }

@@ -32,7 +32,10 @@ final class Families {
             JsonNode golden = JSON.readTree(
                     GOLDEN.resolve("templates").resolve(template + ".json").toFile());
             Map<String, String> variables = new HashMap<>();
-            golden.path("variables").properties().forEach(each -> variables.put(each.getKey(), each.getValue().asText()));
+            golden.path("variables")
+                    .properties()
+                    .forEach(
+                            each -> variables.put(each.getKey(), each.getValue().asText()));
             return of(ChatTemplate.compile(Files.readString(source), variables), Tokenizer.load(tokens), end);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
