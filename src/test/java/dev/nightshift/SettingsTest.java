@@ -146,7 +146,10 @@ class SettingsTest {
         });
         assertThat(own.keySet())
                 .containsExactlyInAnyOrder(
-                        "nightshift.body-limit", "nightshift.cors-origins", "nightshift.drain-timeout");
+                        "nightshift.adapter-upload-limit",
+                        "nightshift.body-limit",
+                        "nightshift.cors-origins",
+                        "nightshift.drain-timeout");
         HttpSettings defaults = config(Map.of()).getConfigMapping(HttpSettings.class);
         SmallRyeConfig fromFile = new SmallRyeConfigBuilder()
                 .withMapping(HttpSettings.class)
@@ -157,6 +160,8 @@ class SettingsTest {
         HttpSettings read = fromFile.getConfigMapping(HttpSettings.class);
         assertThat(read.bodyLimit().asLongValue())
                 .isEqualTo(defaults.bodyLimit().asLongValue());
+        assertThat(read.adapterUploadLimit().asLongValue())
+                .isEqualTo(defaults.adapterUploadLimit().asLongValue());
         assertThat(read.drainTimeout()).isEqualTo(defaults.drainTimeout());
         assertThat(read.corsOrigins()).isEqualTo(defaults.corsOrigins());
     }

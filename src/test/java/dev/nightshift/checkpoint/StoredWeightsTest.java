@@ -110,7 +110,19 @@ class StoredWeightsTest {
     @TestFactory
     Stream<DynamicTest> damageIsFoundWhenTheModelIsOpened() {
         String key = DOWN + ".weight";
-        String state = key + ".quant_state.bitsandbytes__nf4";
+        return Stream.of(damagedTensors(), damagedValues(key), damagedStates(key), damagedFiles(key))
+                .flatMap(damages -> damages)
+                .map(damage -> DynamicTest.dynamicTest(damage.name(), () -> {
+                    TinyFolder broken = new TinyFolder();
+                    damage.does().accept(broken);
+                    Path place = broken.write(Files.createTempDirectory(folder, "broken"));
+                    assertThatThrownBy(() -> TinyFolder.open(place))
+                            .isInstanceOf(ServingException.class)
+                            .hasMessageContaining(damage.message());
+                }));
+    }
+
+    private static Stream<Damage> damagedTensors() {
         return Stream.of(
                         new Damage(
                                 "missing tensor",
@@ -133,7 +145,11 @@ class StoredWeightsTest {
                         new Damage(
                                 "type",
                                 t -> t.tensors.put("lm_head.weight", TinyFolder.random("h", DType.I32, 32, 64)),
-                                "tensor lm_head.weight: type I32 is not supported here"),
+                                "tensor lm_head.weight: type I32 is not supported here"));
+    }
+
+    private static Stream<Damage> damagedValues(String key) {
+        return Stream.of(
                         new Damage(
                                 "NaN norm",
                                 t -> t.tensors
@@ -159,7 +175,11 @@ class StoredWeightsTest {
                         new Damage(
                                 "foreign code book",
                                 t -> set(nf4(t), key + ".quant_map", -0.9f),
-                                "tensor " + key + ".quant_map: code 0 is -0.9, in NF4 it is -1.0"),
+                                "tensor " + key + ".quant_map: code 0 is -0.9, in NF4 it is -1.0"));
+    }
+
+    private static Stream<Damage> damagedStates(String key) {
+        return Stream.of(
                         new Damage(
                                 "missing absmax",
                                 t -> nf4(t).tensors.remove(key + ".absmax"),
@@ -190,7 +210,12 @@ class StoredWeightsTest {
                                                 DOWN,
                                                 FourBitCode.NF4,
                                                 "{\"blocksize\": 64, \"shape\": [64, 96], \"nested_blocksize\": 256, \"nested_offset\": NaN}"),
-                                "nested_offset is \"NaN\""),
+                                "nested_offset is \"NaN\""));
+    }
+
+    private static Stream<Damage> damagedFiles(String key) {
+        String state = key + ".quant_state.bitsandbytes__nf4";
+        return Stream.of(
                         new Damage(
                                 "state is no JSON",
                                 t -> nf4(t).state(DOWN, FourBitCode.NF4, "{nf4"),
@@ -211,15 +236,7 @@ class StoredWeightsTest {
                         new Damage(
                                 "no weights",
                                 t -> t.tensors.clear(),
-                                "has neither model.safetensors nor model.safetensors.index.json"))
-                .map(damage -> DynamicTest.dynamicTest(damage.name(), () -> {
-                    TinyFolder broken = new TinyFolder();
-                    damage.does().accept(broken);
-                    Path place = broken.write(Files.createTempDirectory(folder, "broken"));
-                    assertThatThrownBy(() -> TinyFolder.open(place))
-                            .isInstanceOf(ServingException.class)
-                            .hasMessageContaining(damage.message());
-                }));
+                                "has neither model.safetensors nor model.safetensors.index.json"));
     }
 
     private static TinyFolder nf4(TinyFolder tiny) {
