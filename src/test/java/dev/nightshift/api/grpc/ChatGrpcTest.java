@@ -251,7 +251,7 @@ class ChatGrpcTest {
                 .as("tokens taken from an endless sequence")
                 .isEqualTo(before)
                 .isLessThan(1_000_000); // the kernel's socket buffers alone hold megabytes of such small messages
-        recorder.call.request(100_000);
+        recorder.call.request(1_000_000); // more than the buffers between hold
         long end = System.nanoTime() + SOON.toNanos();
         while (sequence.polled.get() == now && System.nanoTime() < end) {
             Thread.sleep(10);
