@@ -124,119 +124,113 @@ class StoredWeightsTest {
 
     private static Stream<Damage> damagedTensors() {
         return Stream.of(
-                        new Damage(
-                                "missing tensor",
-                                t -> t.tensors.remove("model.norm.weight"),
-                                "tensor model.norm.weight is missing"),
-                        new Damage(
-                                "missing linear",
-                                t -> t.tensors.remove("model.layers.0.mlp.up_proj.weight"),
-                                "tensor model.layers.0.mlp.up_proj.weight is missing"),
-                        new Damage(
-                                "wrong shape",
-                                t -> t.tensors.put("lm_head.weight", TinyFolder.random("h", DType.BF16, 31, 64)),
-                                "tensor lm_head.weight: shape [31, 64], the configuration needs [32, 64]"),
-                        new Damage(
-                                "transposed",
-                                t -> t.tensors.put(
-                                        "model.layers.0.self_attn.k_proj.weight",
-                                        TinyFolder.random("k", DType.BF16, 64, 32)),
-                                "shape [64, 32], the configuration needs [32, 64]"),
-                        new Damage(
-                                "type",
-                                t -> t.tensors.put("lm_head.weight", TinyFolder.random("h", DType.I32, 32, 64)),
-                                "tensor lm_head.weight: type I32 is not supported here"));
+                new Damage(
+                        "missing tensor",
+                        t -> t.tensors.remove("model.norm.weight"),
+                        "tensor model.norm.weight is missing"),
+                new Damage(
+                        "missing linear",
+                        t -> t.tensors.remove("model.layers.0.mlp.up_proj.weight"),
+                        "tensor model.layers.0.mlp.up_proj.weight is missing"),
+                new Damage(
+                        "wrong shape",
+                        t -> t.tensors.put("lm_head.weight", TinyFolder.random("h", DType.BF16, 31, 64)),
+                        "tensor lm_head.weight: shape [31, 64], the configuration needs [32, 64]"),
+                new Damage(
+                        "transposed",
+                        t -> t.tensors.put(
+                                "model.layers.0.self_attn.k_proj.weight", TinyFolder.random("k", DType.BF16, 64, 32)),
+                        "shape [64, 32], the configuration needs [32, 64]"),
+                new Damage(
+                        "type",
+                        t -> t.tensors.put("lm_head.weight", TinyFolder.random("h", DType.I32, 32, 64)),
+                        "tensor lm_head.weight: type I32 is not supported here"));
     }
 
     private static Stream<Damage> damagedValues(String key) {
         return Stream.of(
-                        new Damage(
-                                "NaN norm",
-                                t -> t.tensors
-                                        .get("model.norm.weight")
-                                        .data()
-                                        .set(ValueLayout.JAVA_SHORT_UNALIGNED, 0, (short) 0x7FC0),
-                                "tensor model.norm.weight: value 0 is NaN"),
-                        new Damage(
-                                "NaN plain absmax",
-                                t -> {
-                                    t.quantise(DOWN, new FourBitQuantiser(FourBitCode.NF4, 64, false));
-                                    set(t, key + ".absmax", Float.NaN);
-                                },
-                                "tensor " + key + ".absmax: value 0 is NaN"),
-                        new Damage(
-                                "NaN nested absmax",
-                                t -> set(nf4(t), key + ".nested_absmax", Float.NaN),
-                                "tensor " + key + ".nested_absmax: value 0 is NaN"),
-                        new Damage(
-                                "infinite map",
-                                t -> set(nf4(t), key + ".nested_quant_map", Float.POSITIVE_INFINITY),
-                                "nested_quant_map: value 0 is Infinity"),
-                        new Damage(
-                                "foreign code book",
-                                t -> set(nf4(t), key + ".quant_map", -0.9f),
-                                "tensor " + key + ".quant_map: code 0 is -0.9, in NF4 it is -1.0"));
+                new Damage(
+                        "NaN norm",
+                        t -> t.tensors.get("model.norm.weight").data().set(ValueLayout.JAVA_SHORT_UNALIGNED, 0, (short)
+                                0x7FC0),
+                        "tensor model.norm.weight: value 0 is NaN"),
+                new Damage(
+                        "NaN plain absmax",
+                        t -> {
+                            t.quantise(DOWN, new FourBitQuantiser(FourBitCode.NF4, 64, false));
+                            set(t, key + ".absmax", Float.NaN);
+                        },
+                        "tensor " + key + ".absmax: value 0 is NaN"),
+                new Damage(
+                        "NaN nested absmax",
+                        t -> set(nf4(t), key + ".nested_absmax", Float.NaN),
+                        "tensor " + key + ".nested_absmax: value 0 is NaN"),
+                new Damage(
+                        "infinite map",
+                        t -> set(nf4(t), key + ".nested_quant_map", Float.POSITIVE_INFINITY),
+                        "nested_quant_map: value 0 is Infinity"),
+                new Damage(
+                        "foreign code book",
+                        t -> set(nf4(t), key + ".quant_map", -0.9f),
+                        "tensor " + key + ".quant_map: code 0 is -0.9, in NF4 it is -1.0"));
     }
 
     private static Stream<Damage> damagedStates(String key) {
         return Stream.of(
-                        new Damage(
-                                "missing absmax",
-                                t -> nf4(t).tensors.remove(key + ".absmax"),
-                                "tensor " + key + ".absmax is missing"),
-                        new Damage(
-                                "missing map",
-                                t -> nf4(t).tensors.remove(key + ".nested_quant_map"),
-                                "nested_quant_map is missing"),
-                        new Damage(
-                                "short absmax",
-                                t -> nf4(t).tensors.put(key + ".absmax", TinyFolder.random("a", DType.U8, 95)),
-                                "U8 [95], nested absmax is U8 [96]"),
-                        new Damage(
-                                "short bytes",
-                                t -> nf4(t).tensors.put(key, TinyFolder.random("a", DType.U8, 3071, 1)),
-                                "3071 bytes of U8, 4-bit [64, 96] needs 3072"),
-                        new Damage(
-                                "state of another shape",
-                                t -> nf4(t).state(DOWN, FourBitCode.NF4, "{\"blocksize\": 64, \"shape\": [96, 64]}"),
-                                "shape [96, 64], the configuration needs [64, 96]"),
-                        new Damage(
-                                "block size",
-                                t -> nf4(t).state(DOWN, FourBitCode.NF4, "{\"blocksize\": 65, \"shape\": [64, 96]}"),
-                                "blocksize 65 is not supported"),
-                        new Damage(
-                                "no offset",
-                                t -> nf4(t).state(
-                                                DOWN,
-                                                FourBitCode.NF4,
-                                                "{\"blocksize\": 64, \"shape\": [64, 96], \"nested_blocksize\": 256, \"nested_offset\": NaN}"),
-                                "nested_offset is \"NaN\""));
+                new Damage(
+                        "missing absmax",
+                        t -> nf4(t).tensors.remove(key + ".absmax"),
+                        "tensor " + key + ".absmax is missing"),
+                new Damage(
+                        "missing map",
+                        t -> nf4(t).tensors.remove(key + ".nested_quant_map"),
+                        "nested_quant_map is missing"),
+                new Damage(
+                        "short absmax",
+                        t -> nf4(t).tensors.put(key + ".absmax", TinyFolder.random("a", DType.U8, 95)),
+                        "U8 [95], nested absmax is U8 [96]"),
+                new Damage(
+                        "short bytes",
+                        t -> nf4(t).tensors.put(key, TinyFolder.random("a", DType.U8, 3071, 1)),
+                        "3071 bytes of U8, 4-bit [64, 96] needs 3072"),
+                new Damage(
+                        "state of another shape",
+                        t -> nf4(t).state(DOWN, FourBitCode.NF4, "{\"blocksize\": 64, \"shape\": [96, 64]}"),
+                        "shape [96, 64], the configuration needs [64, 96]"),
+                new Damage(
+                        "block size",
+                        t -> nf4(t).state(DOWN, FourBitCode.NF4, "{\"blocksize\": 65, \"shape\": [64, 96]}"),
+                        "blocksize 65 is not supported"),
+                new Damage(
+                        "no offset",
+                        t -> nf4(t).state(
+                                        DOWN,
+                                        FourBitCode.NF4,
+                                        "{\"blocksize\": 64, \"shape\": [64, 96], \"nested_blocksize\": 256, \"nested_offset\": NaN}"),
+                        "nested_offset is \"NaN\""));
     }
 
     private static Stream<Damage> damagedFiles(String key) {
         String state = key + ".quant_state.bitsandbytes__nf4";
         return Stream.of(
-                        new Damage(
-                                "state is no JSON",
-                                t -> nf4(t).state(DOWN, FourBitCode.NF4, "{nf4"),
-                                state + " is no valid JSON"),
-                        new Damage(
-                                "config is no JSON",
-                                t -> t.files.put("config.json", "{"),
-                                "config.json is no valid JSON"),
-                        new Damage("no config", t -> t.files.remove("config.json"), "has no config.json"),
-                        new Damage("no tokenizer", t -> t.files.remove("tokenizer.json"), "has no tokenizer.json"),
-                        new Damage(
-                                "sentencepiece only",
-                                t -> {
-                                    t.files.remove("tokenizer.json");
-                                    t.files.put("tokenizer.model", "");
-                                },
-                                "tokenizer.model (SentencePiece) can be converted"),
-                        new Damage(
-                                "no weights",
-                                t -> t.tensors.clear(),
-                                "has neither model.safetensors nor model.safetensors.index.json"));
+                new Damage(
+                        "state is no JSON",
+                        t -> nf4(t).state(DOWN, FourBitCode.NF4, "{nf4"),
+                        state + " is no valid JSON"),
+                new Damage("config is no JSON", t -> t.files.put("config.json", "{"), "config.json is no valid JSON"),
+                new Damage("no config", t -> t.files.remove("config.json"), "has no config.json"),
+                new Damage("no tokenizer", t -> t.files.remove("tokenizer.json"), "has no tokenizer.json"),
+                new Damage(
+                        "sentencepiece only",
+                        t -> {
+                            t.files.remove("tokenizer.json");
+                            t.files.put("tokenizer.model", "");
+                        },
+                        "tokenizer.model (SentencePiece) can be converted"),
+                new Damage(
+                        "no weights",
+                        t -> t.tensors.clear(),
+                        "has neither model.safetensors nor model.safetensors.index.json"));
     }
 
     private static TinyFolder nf4(TinyFolder tiny) {
