@@ -3,7 +3,6 @@ package dev.nightshift.engine;
 /** Counters that the engine's thread alone adds to and any thread may read. */
 final class EngineCounters {
     volatile int running;
-    volatile int waiting;
     volatile long prefixQueriedTokens;
     volatile long prefixHitTokens;
     volatile long preemptions;

@@ -5,6 +5,7 @@ import java.time.Duration;
 /**
  * What an engine has done since its start, for metrics.
  *
+ * @param running sequences in the steps; {@code waiting} are the other ones submitted and not ended
  * @param blocksUsed blocks in use by sequences or lent, of {@code blocks}
  * @param prefixQueriedTokens prompt tokens looked up in the prefix cache, of which {@code prefixHitTokens} were found
  * @param stepTime sum over all steps
@@ -28,6 +29,11 @@ public record EngineStatistics(
         Duration stepTime,
         Duration lastStepTime,
         Duration idleTime) {
+
+    /** Whether any sequence is inside, from its submission to its end. */
+    public boolean busy() {
+        return running + waiting > 0;
+    }
 
     /** Share of the key-value cache in use, 0 to 1. */
     public double kvUsage() {

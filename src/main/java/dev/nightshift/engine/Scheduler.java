@@ -64,7 +64,6 @@ final class Scheduler {
             step.write(llama);
         }
         counters.running = running.size();
-        counters.waiting = waiting.size();
         return step;
     }
 
@@ -349,6 +348,5 @@ final class Scheduler {
             end(waiting.removeFirst(), new TokenEvent.Failed(failure));
         }
         counters.running = 0;
-        counters.waiting = 0;
     }
 }

@@ -42,8 +42,7 @@ interface EngineSeat {
 
             @Override
             public boolean busy() {
-                EngineStatistics now = engine.statistics();
-                return now.running() > 0 || now.waiting() > 0;
+                return engine.statistics().busy();
             }
 
             @Override

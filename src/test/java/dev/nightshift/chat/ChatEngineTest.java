@@ -201,7 +201,7 @@ final class ChatEngineTest {
         String want = example.text().substring(0, example.text().indexOf(stop));
         assertThat(streamed(greedy(example.prompt(), 400, List.of(stop)))).isEqualTo(want);
         long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
-        while (loop.statistics().running() + loop.statistics().waiting() > 0) {
+        while (loop.statistics().busy()) {
             assertThat(System.nanoTime()).as("the sequence has ended").isLessThan(end);
             Thread.sleep(1);
         }

@@ -15,7 +15,6 @@ import java.util.Random;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -54,7 +53,7 @@ class EngineLoopTest {
 
     private static void waitUntilIdle(EngineLoop loop) {
         long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(10);
-        while (loop.statistics().running() + loop.statistics().waiting() > 0) {
+        while (loop.statistics().busy()) {
             assertThat(System.nanoTime()).as("engine idle within 10 s").isLessThan(end);
             Thread.onSpinWait();
         }
@@ -441,22 +440,25 @@ class EngineLoopTest {
 
     @Test
     void aLongPromptDoesNotHoldUpDecoding() {
+        Semaphore steps = new Semaphore(5);
+        ops.beforeStep = steps::acquireUninterruptibly;
         EngineLoop loop = engine(LIMITS, 800);
-        AtomicInteger tokensBeside = new AtomicInteger();
-        Sequence decoding = loop.submit(greedy(prompt(20, 4), 300));
-        while (loop.statistics().generatedTokens() < 5) {
+        Sequence decoding = loop.submit(greedy(prompt(20, 4), 50));
+        while (loop.statistics().steps() < 5) {
             Thread.onSpinWait();
         }
-        ops.beforeStep = () -> sleep(2);
         Sequence prompt = loop.submit(greedy(prompt(21, 390), 1));
-        while (prompt.poll() == null) {
-            TokenEvent event = decoding.poll();
-            if (event instanceof TokenEvent.Token) {
-                tokensBeside.incrementAndGet();
+        int tokens = decoding.queuedEvents();
+        while (prompt.queuedEvents() == 0) {
+            long before = loop.statistics().steps();
+            steps.release();
+            while (loop.statistics().steps() == before) {
+                Thread.onSpinWait();
             }
         }
-        // 390 rows in chunks of at most 63 beside one decoding row: at least six steps.
-        assertThat(tokensBeside.get()).isGreaterThanOrEqualTo(6);
+        // 390 rows in chunks of at most 63 beside one decoding row: at least six steps, with a token in each.
+        assertThat(decoding.queuedEvents() - tokens).isGreaterThanOrEqualTo(6);
+        steps.release(1000);
     }
 
     @Test
