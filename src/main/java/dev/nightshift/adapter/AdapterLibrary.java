@@ -161,7 +161,9 @@ public final class AdapterLibrary {
     /** The base in 16 bits with an adapter in its weights. CONFLICT while another one is written. */
     public MergedExports.Export merge(String id, MergeSource source) {
         AdapterVersion version = view(id).version();
-        return exports.write(version, registry.folder(version.id()), source);
+        try (AdapterLease lease = registry.acquire(version.id())) {
+            return exports.write(version, registry.folder(lease.versionId()), source);
+        }
     }
 
     // ---- computed
@@ -221,11 +223,7 @@ public final class AdapterLibrary {
         try (Arena arena = Arena.ofShared()) {
             List<AdapterComposition.Part> parts = new ArrayList<>();
             for (int i = 0; i < versions.size(); i++) {
-                Path folder = registry.folder(versions.get(i).id());
-                parts.add(new AdapterComposition.Part(
-                        versions.get(i).id(),
-                        PeftFolder.read(folder, base.checkpoint().config(), arena),
-                        weights.get(i)));
+                parts.add(part(versions.get(i).id(), weights.get(i), arena));
             }
             AdapterComposition.Result result =
                     AdapterComposition.sum(parts, rank, base.checkpoint().config(), arena);
@@ -236,6 +234,15 @@ public final class AdapterLibrary {
             throw AdapterFolders.failed("the computed adapter can't be kept", e);
         } finally {
             registry.discard(staged);
+        }
+    }
+
+    /** Read from its files, after all the checks that serving it has. */
+    private AdapterComposition.Part part(String id, double weight, Arena arena) {
+        try (AdapterLease lease = registry.acquire(id)) {
+            Path folder = registry.folder(lease.versionId());
+            return new AdapterComposition.Part(
+                    id, PeftFolder.read(folder, base.checkpoint().config(), arena), weight);
         }
     }
 }

@@ -146,6 +146,7 @@ final class HostCopies implements AutoCloseable {
         Arena arena = Arena.ofShared();
         try {
             PeftAdapter adapter = PeftAdapter.read(folder, base.config(), arena, adapterBytesMax);
+            adapter.checkBaseCopies(base);
             long deviceBytes = HostCopy.deviceBytes(adapter.weights());
             if (deviceBytes > adapterBytesMax) {
                 throw new ServingException(
@@ -154,7 +155,7 @@ final class HostCopies implements AutoCloseable {
                                 .formatted(deviceBytes, adapterBytesMax));
             }
             Map<Integer, Tensor> gains = DoraGains.of(adapter.weights(), base, arena);
-            long hostBytes = adapter.weights().bytes()
+            long hostBytes = adapter.bytes()
                     + gains.values().stream().mapToLong(Tensor::bytes).sum();
             return new Checked(new HostCopy(adapter.weights(), gains, arena, hostBytes), adapter.digest());
         } catch (ServingException e) {

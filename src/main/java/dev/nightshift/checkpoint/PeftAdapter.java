@@ -4,6 +4,11 @@ import dev.nightshift.failure.ErrorCode;
 import dev.nightshift.failure.ServingException;
 import dev.nightshift.model.LoraWeights;
 import dev.nightshift.model.ModelConfig;
+import dev.nightshift.model.WeightSource;
+import dev.nightshift.quant.BFloat16;
+import dev.nightshift.tensor.DType;
+import dev.nightshift.tensor.Tensor;
+import dev.nightshift.tensor.Weight;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -15,13 +20,16 @@ import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
+import java.util.Map;
 
 /**
  * A PEFT adapter read whole into memory: files may change or vanish afterwards, and the digest is of the bytes that were checked.
  *
+ * @param baseCopies what it says are weights of the base, by target
  * @param digest SHA-256 (hex) over both files, each behind its length
  */
-public record PeftAdapter(PeftConfig config, LoraWeights weights, String digest) {
+public record PeftAdapter(
+        PeftConfig config, LoraWeights weights, Map<Integer, StoredTensor> baseCopies, String digest) {
     private static final int CHUNK_BYTES = 64 << 20;
 
     /**
@@ -35,8 +43,55 @@ public record PeftAdapter(PeftConfig config, LoraWeights weights, String digest)
         PeftConfig parsed = PeftConfig.parse(config);
         PeftFolder.refusePickle(folder);
         MemorySegment tensors = bytes(folder.resolve(PeftFolder.WEIGHTS), arena, bytesMax);
-        LoraWeights weights = PeftFolder.weights(parsed, base, new SafetensorsFile(PeftFolder.WEIGHTS, tensors));
-        return new PeftAdapter(parsed, weights, digest(config, tensors));
+        PeftFolder.Content content =
+                PeftFolder.read(parsed, base, new SafetensorsFile(PeftFolder.WEIGHTS, tensors));
+        return new PeftAdapter(parsed, content.weights(), content.baseCopies(), digest(config, tensors));
+    }
+
+    /** Bytes of all tensors that were read, copies of the base's among them. */
+    public long bytes() {
+        return weights.bytes()
+                + baseCopies.values().stream().mapToLong(copy -> copy.data().byteSize()).sum();
+    }
+
+    /** Refuses an adapter that brings another head than the base's along with factors for it. */
+    public void checkBaseCopies(WeightSource base) {
+        baseCopies.forEach((target, copy) -> {
+            try (Arena arena = Arena.ofShared()) {
+                checkCopy(copy, base.head(base.embedding(arena), arena));
+            }
+        });
+    }
+
+    /** One of the two may have been rounded to the other's type. */
+    private static void checkCopy(StoredTensor copy, Weight weight) {
+        WeightRows rows = WeightRows.of(weight);
+        float[] own = new float[weight.columns()];
+        Tensor values = copy.tensor();
+        for (int row = 0; row < weight.rows(); row++) {
+            rows.read(row, own);
+            for (int i = 0; i < own.length; i++) {
+                float value = PeftFolder.value(values, (long) row * own.length + i);
+                if (value != own[i] && value != rounded(own[i], values.dtype()) && own[i] != rounded(value, weight)) {
+                    throw new ServingException(
+                            ErrorCode.INVALID_REQUEST,
+                            "adapter: tensor %s is not the base model's weight: %s at [%d, %d], the base has %s"
+                                    .formatted(copy.name(), value, row, i, own[i]));
+                }
+            }
+        }
+    }
+
+    private static float rounded(float value, Weight weight) {
+        return weight instanceof Weight.Dense dense ? rounded(value, dense.values().dtype()) : value;
+    }
+
+    private static float rounded(float value, DType dtype) {
+        return switch (dtype) {
+            case BF16 -> BFloat16.toFloat(BFloat16.fromFloat(value));
+            case F16 -> Float.float16ToFloat(Float.floatToFloat16(value));
+            case F32, I64, I32, U8 -> value;
+        };
     }
 
     /** The digest of a folder, without a look at what it means. */

@@ -8,14 +8,13 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.regex.Pattern;
-import java.util.regex.PatternSyntaxException;
 
 /**
  * {@code adapter_config.json} of a PEFT LoRA adapter. A key that would change the result and is not supported is refused by
  * name.
  *
- * @param targets module names, matched as whole last parts of a full name; empty if {@code targetPattern} or all-linear
+ * @param targets module names, matched as whole last parts of a full name; empty if {@code targetPattern} or all-linear. A full
+ *     name counts whatever {@code layers} says, as in PEFT
  * @param targetPattern matched against the full name, or null
  * @param allLinear every linear but the head
  * @param layers layers_to_transform, or empty for all
@@ -26,17 +25,49 @@ public record PeftConfig(
         boolean rsLora,
         boolean dora,
         Set<String> targets,
-        Pattern targetPattern,
+        ModulePattern targetPattern,
         boolean allLinear,
-        Map<String, Integer> rankPattern,
-        Map<String, Double> alphaPattern,
+        Map<ModulePattern, Integer> rankPattern,
+        Map<ModulePattern, Double> alphaPattern,
         Set<Integer> layers,
         Set<String> modulesToSave,
         String base) {
     public static final int RANK_MAX = 256;
 
+    /** What any key may say: nothing. */
+    private static final Set<String> NOTHING = Set.of("null", "[]", "{}", "false");
+
     /** Keys that change what the adapter computes, and the values that mean nothing is changed. */
     private static final Map<String, Set<String>> REFUSED = refused();
+
+    /** Keys that are read, or that mean nothing to a trained adapter. */
+    private static final Set<String> KNOWN = Set.of(
+            "alpha_pattern",
+            "auto_mapping",
+            "base_model_name_or_path",
+            "corda_config",
+            "eva_config",
+            "inference_mode",
+            "init_lora_weights",
+            "layers_pattern",
+            "layers_to_transform",
+            "loftq_config",
+            "lora_alpha",
+            "lora_dropout",
+            "lora_ga_config",
+            "megatron_core",
+            "modules_to_save",
+            "peft_type",
+            "peft_version",
+            "qalora_group_size",
+            "r",
+            "rank_pattern",
+            "revision",
+            "runtime_config",
+            "target_modules",
+            "task_type",
+            "use_dora",
+            "use_rslora");
 
     private static final Set<String> CHANGES_BASE = Set.of("pissa", "olora", "corda", "loftq", "lora_ga");
 
@@ -54,7 +85,7 @@ public record PeftConfig(
                 "trainable_token_indices",
                 "use_bdlora",
                 "velora_config")) {
-            keys.put(key, Set.of("null", "[]", "{}", "false"));
+            keys.put(key, NOTHING);
         }
         for (String key : List.of("fan_in_fan_out", "lora_bias", "use_qalora", "ensure_weight_tying")) {
             keys.put(key, Set.of("null", "false"));
@@ -66,6 +97,32 @@ public record PeftConfig(
     /** Reads the file's content; {@link ServingException} INVALID_REQUEST names the key that is wrong. */
     public static PeftConfig parse(byte[] content) {
         JsonNode json = Json.object("adapter_config.json", content);
+        refuseUnsupported(json);
+        int rank = json.path("r").isIntegralNumber() ? json.path("r").intValue() : 0;
+        checkRank("r", rank, json.path("r"));
+        JsonNode targets = json.path("target_modules");
+        boolean allLinear = targets.isTextual() && targets.asText().equals("all-linear");
+        ModulePattern.Looks looks = new ModulePattern.Looks();
+        return new PeftConfig(
+                rank,
+                alpha("lora_alpha", json.path("lora_alpha")),
+                flag(json, "use_rslora"),
+                flag(json, "use_dora"),
+                targets.isArray() ? names("target_modules", targets) : Set.of(),
+                targets.isTextual() && !allLinear
+                        ? ModulePattern.whole("target_modules", targets.asText(), looks)
+                        : null,
+                allLinear,
+                ranks(json.path("rank_pattern"), looks),
+                alphas(json.path("alpha_pattern"), looks),
+                layers(json.path("layers_to_transform")),
+                json.path("modules_to_save").isArray()
+                        ? names("modules_to_save", json.path("modules_to_save"))
+                        : Set.of(),
+                json.path("base_model_name_or_path").asText(""));
+    }
+
+    private static void refuseUnsupported(JsonNode json) {
         String type = json.path("peft_type").asText();
         if (!type.equals("LORA")) {
             throw bad("peft_type", json.path("peft_type"), "LORA is supported");
@@ -76,36 +133,38 @@ public record PeftConfig(
                 throw bad(key, value, "this is not supported");
             }
         });
+        json.properties().forEach(entry -> {
+            String key = entry.getKey();
+            boolean known = KNOWN.contains(key) || REFUSED.containsKey(key);
+            if (!known && !NOTHING.contains(entry.getValue().toString())) {
+                throw bad(key, entry.getValue(), "this key is not known, so what it changes is not either");
+            }
+        });
         JsonNode pattern = json.path("layers_pattern");
-        if (pattern.isTextual() && !pattern.asText().equals("layers")) {
+        if (!NOTHING.contains(pattern.toString())
+                && !pattern.isMissingNode()
+                && !Set.of("\"layers\"", "[\"layers\"]").contains(pattern.toString())) {
             throw bad("layers_pattern", pattern, "the base model's layers stand in 'layers'");
         }
         JsonNode init = json.path("init_lora_weights");
         if (init.isTextual() && CHANGES_BASE.stream().anyMatch(init.asText().toLowerCase()::startsWith)) {
             throw bad("init_lora_weights", init, "it needs a changed base model");
         }
-        int rank = json.path("r").isIntegralNumber() ? json.path("r").intValue() : 0;
-        checkRank("r", rank, json.path("r"));
-        if (!json.path("lora_alpha").isNumber()) {
-            throw bad("lora_alpha", json.path("lora_alpha"), "a number is expected");
+    }
+
+    private static boolean flag(JsonNode json, String key) {
+        JsonNode value = json.path(key);
+        if (!value.isMissingNode() && !value.isNull() && !value.isBoolean()) {
+            throw bad(key, value, "true or false is expected");
         }
-        JsonNode targets = json.path("target_modules");
-        boolean allLinear = targets.isTextual() && targets.asText().equals("all-linear");
-        return new PeftConfig(
-                rank,
-                json.path("lora_alpha").doubleValue(),
-                json.path("use_rslora").asBoolean(false),
-                json.path("use_dora").asBoolean(false),
-                targets.isArray() ? names("target_modules", targets) : Set.of(),
-                targets.isTextual() && !allLinear ? pattern("target_modules", targets.asText()) : null,
-                allLinear,
-                ranks(json.path("rank_pattern")),
-                alphas(json.path("alpha_pattern")),
-                layers(json.path("layers_to_transform")),
-                json.path("modules_to_save").isArray()
-                        ? names("modules_to_save", json.path("modules_to_save"))
-                        : Set.of(),
-                json.path("base_model_name_or_path").asText(""));
+        return value.asBoolean(false);
+    }
+
+    private static double alpha(String key, JsonNode value) {
+        if (!value.isNumber() || !Float.isFinite(value.floatValue())) {
+            throw bad(key, value, "a number is expected");
+        }
+        return value.doubleValue();
     }
 
     private static Set<String> names(String key, JsonNode list) {
@@ -119,25 +178,21 @@ public record PeftConfig(
         return Set.copyOf(names);
     }
 
-    private static Map<String, Integer> ranks(JsonNode node) {
-        Map<String, Integer> ranks = new LinkedHashMap<>();
+    private static Map<ModulePattern, Integer> ranks(JsonNode node, ModulePattern.Looks looks) {
+        Map<ModulePattern, Integer> ranks = new LinkedHashMap<>();
         node.properties().forEach(entry -> {
             int rank = entry.getValue().isIntegralNumber() ? entry.getValue().intValue() : 0;
             checkRank("rank_pattern." + entry.getKey(), rank, entry.getValue());
-            pattern("rank_pattern", entry.getKey());
-            ranks.put(entry.getKey(), rank);
+            ranks.put(ModulePattern.ending("rank_pattern", entry.getKey(), looks), rank);
         });
         return ranks;
     }
 
-    private static Map<String, Double> alphas(JsonNode node) {
-        Map<String, Double> alphas = new LinkedHashMap<>();
+    private static Map<ModulePattern, Double> alphas(JsonNode node, ModulePattern.Looks looks) {
+        Map<ModulePattern, Double> alphas = new LinkedHashMap<>();
         node.properties().forEach(entry -> {
-            if (!entry.getValue().isNumber()) {
-                throw bad("alpha_pattern." + entry.getKey(), entry.getValue(), "a number is expected");
-            }
-            pattern("alpha_pattern", entry.getKey());
-            alphas.put(entry.getKey(), entry.getValue().doubleValue());
+            double alpha = alpha("alpha_pattern." + entry.getKey(), entry.getValue());
+            alphas.put(ModulePattern.ending("alpha_pattern", entry.getKey(), looks), alpha);
         });
         return alphas;
     }
@@ -165,17 +220,6 @@ public record PeftConfig(
         }
     }
 
-    private static Pattern pattern(String key, String expression) {
-        try {
-            return Pattern.compile(expression);
-        } catch (PatternSyntaxException e) {
-            throw new ServingException(
-                    ErrorCode.INVALID_REQUEST,
-                    "adapter_config.json: %s '%s' is no regular expression: %s"
-                            .formatted(key, expression, e.getDescription()));
-        }
-    }
-
     private static ServingException bad(String key, JsonNode value, String why) {
         String shown = value.isMissingNode() ? "absent" : value.toString();
         return new ServingException(
@@ -184,6 +228,9 @@ public record PeftConfig(
 
     /** Whether this adapter means to change a module, by its full name ({@code model.layers.0.mlp.up_proj}). */
     public boolean targets(String module, int layer) {
+        if (targets.contains(module)) {
+            return true;
+        }
         if (layer >= 0 && !layers.isEmpty() && !layers.contains(layer)) {
             return false;
         }
@@ -191,9 +238,9 @@ public record PeftConfig(
             return layer >= 0;
         }
         if (targetPattern != null) {
-            return targetPattern.matcher(module).matches();
+            return targetPattern.matches(module);
         }
-        return targets.stream().anyMatch(name -> module.equals(name) || module.endsWith("." + name));
+        return targets.stream().anyMatch(name -> module.endsWith("." + name));
     }
 
     /** Rank of a module: the first pattern that matches the end of its name, else the common one. */
@@ -208,9 +255,9 @@ public record PeftConfig(
         return (float) (rsLora ? own / Math.sqrt(r) : own / r);
     }
 
-    private static <T> T matching(Map<String, T> patterns, String module, T otherwise) {
-        for (Map.Entry<String, T> entry : patterns.entrySet()) {
-            if (Pattern.matches("(.*\\.)?(" + entry.getKey() + ")", module)) {
+    private static <T> T matching(Map<ModulePattern, T> patterns, String module, T otherwise) {
+        for (Map.Entry<ModulePattern, T> entry : patterns.entrySet()) {
+            if (entry.getKey().matches(module)) {
                 return entry.getValue();
             }
         }

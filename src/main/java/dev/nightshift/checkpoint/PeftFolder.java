@@ -38,6 +38,9 @@ public final class PeftFolder {
     private static final String A = ".lora_A.weight";
     private static final String B = ".lora_B.weight";
     private static final String MAGNITUDE = ".lora_magnitude_vector";
+    /** PEFT writes the base's own head beside its factors (save_embedding_layers). */
+    private static final String BASE_COPY = ".base_layer.weight";
+
     static final long CONFIG_BYTES_MAX = 1 << 20;
 
     private PeftFolder() {}
@@ -64,11 +67,15 @@ public final class PeftFolder {
         }
     }
 
-    /** Reads and checks an adapter; its tensors are views of the mapped file and live as long as {@code arena}. */
+    /**
+     * Reads and checks an adapter; its tensors are views of the mapped file and live as long as {@code arena}. Copies of the base's
+     * weights are passed over: {@link PeftAdapter} checks that they are the base's.
+     */
     public static LoraWeights read(Path folder, ModelConfig base, Arena arena) {
         PeftConfig config = config(folder);
         refusePickle(folder);
-        return weights(config, base, SafetensorsFile.map(folder.resolve(WEIGHTS), arena));
+        return read(config, base, SafetensorsFile.map(folder.resolve(WEIGHTS), arena))
+                .weights();
     }
 
     /** Refuses a folder that holds its tensors in a form that runs code when it is read. */
@@ -79,8 +86,12 @@ public final class PeftFolder {
         }
     }
 
-    static LoraWeights weights(PeftConfig config, ModelConfig base, SafetensorsFile file) {
-        return new Reading(config, base, file).weights();
+    /** @param baseCopies what the file says are weights of the base, by target */
+    record Content(LoraWeights weights, Map<Integer, StoredTensor> baseCopies) {}
+
+    static Content read(PeftConfig config, ModelConfig base, SafetensorsFile file) {
+        Reading reading = new Reading(config, base, file);
+        return new Content(reading.weights(), reading.baseCopies);
     }
 
     /** One adapter while it is read. */
@@ -89,6 +100,7 @@ public final class PeftFolder {
         private final ModelConfig base;
         private final TreeMap<Integer, Map<String, StoredTensor>> parts = new TreeMap<>();
         private final Map<Integer, Tensor> replacements = new HashMap<>();
+        private final Map<Integer, StoredTensor> baseCopies = new HashMap<>();
 
         Reading(PeftConfig config, ModelConfig base, SafetensorsFile file) {
             this.config = config;
@@ -109,6 +121,13 @@ public final class PeftFolder {
                     return;
                 }
             }
+            if (name.equals(AdapterModules.HEAD + BASE_COPY)) {
+                int head = target(key, AdapterModules.HEAD);
+                shape(tensor, base.vocabSize(), base.hiddenSize());
+                finite(tensor.name(), tensor.tensor());
+                baseCopies.put(head, tensor);
+                return;
+            }
             if (name.endsWith(".weight")) {
                 replace(key, name.substring(0, name.length() - ".weight".length()), tensor);
                 return;
@@ -125,7 +144,7 @@ public final class PeftFolder {
                 throw bad("tensor %s: low-rank factors of the embedding are not supported".formatted(key));
             }
             if (!config.targets(module, layer(target.getAsInt()))) {
-                throw bad("tensor %s: target_modules does not name %s".formatted(key, module));
+                throw bad("tensor %s: target_modules with layers_to_transform does not name %s".formatted(key, module));
             }
             return target.getAsInt();
         }

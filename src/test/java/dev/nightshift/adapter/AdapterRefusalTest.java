@@ -2,7 +2,15 @@ package dev.nightshift.adapter;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.nightshift.checkpoint.Checkpoint;
+import dev.nightshift.checkpoint.GoldenTensors;
+import dev.nightshift.checkpoint.LoadOptions;
+import dev.nightshift.checkpoint.LoadProgress;
+import dev.nightshift.checkpoint.ModelSource;
 import dev.nightshift.checkpoint.PeftAdapter;
 import dev.nightshift.checkpoint.SafetensorsFile;
 import dev.nightshift.checkpoint.SafetensorsWriter;
@@ -10,6 +18,7 @@ import dev.nightshift.failure.ErrorCode;
 import dev.nightshift.failure.ServingException;
 import dev.nightshift.model.ModelConfig;
 import dev.nightshift.model.RopeConfig;
+import dev.nightshift.model.WeightSource;
 import dev.nightshift.tensor.DType;
 import dev.nightshift.tensor.Shape;
 import dev.nightshift.tensor.Tensor;
@@ -19,11 +28,13 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -51,6 +62,7 @@ class AdapterRefusalTest {
             false,
             false);
 
+    private static final ObjectMapper JSON = new ObjectMapper();
     private static final String Q = "base_model.model.model.layers.0.self_attn.q_proj.";
 
     @TempDir
@@ -63,12 +75,9 @@ class AdapterRefusalTest {
 
     private void config(String key, String value) throws IOException {
         Path file = folder.resolve("adapter_config.json");
-        String json = Files.readString(file);
-        String changed = json.replaceFirst(
-                "\"" + key + "\": (\\{[^}]*\\}|\\[[^\\]]*\\]|[^,\\n]*)",
-                "\"" + key + "\": " + value.replace("\\", "\\\\"));
-        Files.writeString(
-                file, changed.equals(json) ? json.replaceFirst("\\{", "{\"" + key + "\": " + value + ",") : changed);
+        ObjectNode json = (ObjectNode) JSON.readTree(file.toFile());
+        json.set(key, JSON.readTree(value));
+        JSON.writeValue(file.toFile(), json);
     }
 
     private void tensors(Consumer<Map<String, Tensor>> change) throws IOException {
@@ -132,7 +141,24 @@ class AdapterRefusalTest {
                 "target_modules | \"([\"",
                 "rank_pattern | {\"q_proj\": 300}",
                 "alpha_pattern | {\"(\": 3}",
+                "arrow_config | {\"top_k\": 2}",
+                "kasa_config | {\"beta\": 1}",
+                "monteclora_config | {\"a\": 1}",
+                "velora_config | {\"a\": 1}",
+                "ensure_weight_tying | true",
+                "use_dora | \"yes\"",
+                "use_rslora | 1",
+                "lora_alpha | 1e300",
+                "alpha_pattern | {\"q_proj\": \"16\"}",
+                "layers_to_transform | [0.5]",
+                                "layers_pattern | [\"blocks\"]",
+                "use_something_new | true",
+                "something_config | {\"a\": 1}",
                 "init_lora_weights | \"pissa_niter_4\"",
+                "init_lora_weights | \"olora\"",
+                "init_lora_weights | \"corda\"",
+                "init_lora_weights | \"loftq\"",
+                "init_lora_weights | \"lora_ga\"",
                 "modules_to_save | [\"classifier\"]",
                 "modules_to_save | [\"lm_head\"]",
                 "layers_to_transform | \"first\"",
@@ -141,6 +167,67 @@ class AdapterRefusalTest {
     void refusesKeysThatWouldChangeTheResult(String key, String value) throws IOException {
         config(key, value);
         refused(key);
+    }
+
+    @Test
+    @Timeout(60)
+    void refusesExpressionsThatWouldHoldAThread() throws IOException {
+        config("target_modules", "\"" + ".*".repeat(20) + "!\"");
+        refused("target_modules", "steps");
+        config("target_modules", "\"" + "a".repeat(5000) + "\"");
+        refused("target_modules", "5000", "4096");
+        config("target_modules", "\"" + "(".repeat(2048) + ")".repeat(2048) + "\"");
+        refused("target_modules");
+        config("target_modules", "\"all-linear\"");
+        config("rank_pattern", "{\"" + ".*".repeat(20) + "!\": 4}");
+        refused("rank_pattern", "steps");
+        config("rank_pattern", "{\"a)|(b\": 8}");
+        refused("rank_pattern", "a)|(b");
+    }
+
+    @Test
+    void acceptsKeysThatSayNothing() throws IOException {
+        for (String key : List.of("exclude_modules", "layer_replication", "some_future_config")) {
+            for (String nothing : List.of("null", "[]", "{}", "false")) {
+                config(key, nothing);
+                acceptsTheGoldenAsItIs();
+            }
+        }
+    }
+
+    @Test
+    void acceptsFullNamesOutsideLayersToTransformAsPeftDoes() throws IOException {
+        config("layers_to_transform", "[2]");
+        config("target_modules", "[\"model.layers.0.self_attn.q_proj\",\"down_proj\"]");
+        tensors(all -> all.keySet().removeIf(key -> !key.contains("layers.0.self_attn.q_proj")
+                && !key.contains("layers.2.mlp.down_proj")));
+        acceptsTheGoldenAsItIs();
+    }
+
+    @Test
+    void refusesAnotherHeadBesideItsFactors() throws IOException {
+        Path golden = Path.of("src/test/golden/adapters/mistral_head");
+        AdapterScene.copy(golden, folder);
+        try (Checkpoint mistral = Checkpoint.open(
+                        new ModelSource.Folder(GoldenTensors.shared("golden", "models", "mistral", "bnb-4bit")),
+                        LoadOptions.defaults(),
+                        LoadProgress.SILENT);
+                Arena arena = Arena.ofShared()) {
+            WeightSource base = mistral.weights();
+            PeftAdapter.read(folder, base.config(), arena, 1 << 30).checkBaseCopies(base);
+            String copy = "base_model.model.lm_head.base_layer.weight";
+            tensors(all -> {
+                Tensor changed = zeros(DType.BF16, 512, 128);
+                changed.data().copyFrom(all.get(copy).data());
+                changed.data().setAtIndex(ValueLayout.JAVA_SHORT, 300 * 128 + 5, (short) 0x4000);
+                all.put(copy, changed);
+            });
+            assertThatThrownBy(() -> PeftAdapter.read(folder, base.config(), arena, 1 << 30)
+                            .checkBaseCopies(base))
+                    .isInstanceOf(ServingException.class)
+                    .hasMessageContaining(copy)
+                    .hasMessageContaining("[300, 5]");
+        }
     }
 
     @Test
@@ -163,6 +250,12 @@ class AdapterRefusalTest {
     void refusesTensorsThatTargetModulesDoNotName() throws IOException {
         config("target_modules", "[\"k_proj\",\"v_proj\",\"o_proj\",\"gate_proj\",\"up_proj\",\"down_proj\"]");
         refused("target_modules", "q_proj");
+    }
+
+    @Test
+    void refusesTensorsOfLayersThatAreNotTransformed() throws IOException {
+        config("layers_to_transform", "[0, 2]");
+        refused("layers_to_transform", "model.layers.1.");
     }
 
     @Test

@@ -2,6 +2,7 @@ package dev.nightshift.adapter;
 
 import dev.nightshift.chat.AdapterCatalog;
 import dev.nightshift.checkpoint.GoldenTensors;
+import dev.nightshift.checkpoint.Quantisation;
 import dev.nightshift.engine.AdapterBinding;
 import dev.nightshift.engine.EngineLimits;
 import dev.nightshift.engine.EngineLoop;
@@ -58,10 +59,25 @@ final class AdapterScene implements AutoCloseable {
     }
 
     static AdapterScene open(Path root, int slots, long arenaBytes, long hostBytes, Set<String> pinned) {
+        return open(root, "llama", "bnb-4bit", slots, arenaBytes, hostBytes, pinned);
+    }
+
+    /** One of the golden families, in one of its forms; 16-bit weights stay so. */
+    static AdapterScene openFamily(Path root, String family, String form, int slots, long arenaBytes) {
+        return open(root, family, form, slots, arenaBytes, arenaBytes, Set.of());
+    }
+
+    private static AdapterScene open(
+            Path root, String family, String form, int slots, long arenaBytes, long hostBytes, Set<String> pinned) {
         AdapterSlots[] made = new AdapterSlots[1];
-        Path folder = GoldenTensors.shared("golden", "models", "llama").resolve("bnb-4bit");
+        Path folder = GoldenTensors.shared("golden", "models", family).resolve(form);
         OpenModel model = OpenModel.openFamily(
-                "cpu", folder, limits().batchLimits(OpenModel.BLOCK_TOKENS), BLOCKS, (ops, config) -> {
+                "cpu",
+                folder,
+                Quantisation.NONE,
+                limits().batchLimits(OpenModel.BLOCK_TOKENS),
+                BLOCKS,
+                (ops, config) -> {
                     made[0] = AdapterSlots.allocate(ops, config, slots, arenaBytes);
                     return made[0].table();
                 });

@@ -84,9 +84,21 @@ public final class OpenModel implements AutoCloseable {
             BatchLimits limits,
             int blocks,
             BiFunction<TensorOps, ModelConfig, LoraTable> slots) {
+        return openFamily(backend, folder, LoadOptions.defaults().quantisation(), limits, blocks, slots);
+    }
+
+    /** The same with a choice of what its 16-bit linears become. */
+    public static OpenModel openFamily(
+            String backend,
+            Path folder,
+            Quantisation quantisation,
+            BatchLimits limits,
+            int blocks,
+            BiFunction<TensorOps, ModelConfig, LoraTable> slots) {
         TensorOps ops = backend(backend);
         ModelSource source = new ModelSource.Folder(folder);
-        Checkpoint checkpoint = Checkpoint.open(source, LoadOptions.defaults(), LoadProgress.SILENT);
+        LoadOptions options = LoadOptions.defaults().withQuantisation(quantisation);
+        Checkpoint checkpoint = Checkpoint.open(source, options, LoadProgress.SILENT);
         return new OpenModel(ops, checkpoint, slots.apply(ops, checkpoint.config()), limits, blocks, true);
     }
 
