@@ -4,8 +4,6 @@ package dev.nightshift.tensor.cpu;
 interface PanelLanes {
     /** Rows of x that are packed together: [group][k][GROUP], rows missing in the last group being zero. */
     int GROUP = 4;
-    /** Vectors of scratch for the sums of a register tile. */
-    int SUMS = 2 * GROUP;
 
     /**
      * {@code totals[m][r] += scale[s][r] * (sum over the k of segment s of x[m][k] * panel[k][r])}, segment by segment. For
@@ -14,7 +12,6 @@ interface PanelLanes {
      * @param x packed rows from {@code xo}, groups {@code stride} apart
      * @param panel [segments * segment][tileRows] from {@code po}
      * @param scales [segments][tileRows] from {@code so}
-     * @param sums scratch of {@link #SUMS} vectors
      * @param totals [groups * GROUP][tileRows]
      */
     void multiply(
@@ -28,7 +25,6 @@ interface PanelLanes {
             int segment,
             float[] scales,
             int so,
-            float[] sums,
             float[] totals);
 
     /** {@code count} totals to native memory, a bias added unless its address is 0. */

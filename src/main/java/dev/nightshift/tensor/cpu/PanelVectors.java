@@ -29,7 +29,6 @@ final class PanelVectors implements PanelLanes {
             int segment,
             float[] scales,
             int so,
-            float[] sums,
             float[] totals) {
         for (int group = 0; group < groups; group++) {
             for (int column = 0; column < TILE; column += 2 * LANES) {
@@ -37,8 +36,7 @@ final class PanelVectors implements PanelLanes {
                 int panelAt = po + column;
                 int to = group * GROUP * TILE + column;
                 for (int s = 0; s < segments; s++) {
-                    product(x, at, panel, panelAt, segment, sums);
-                    fold(sums, scales, so + s * TILE + column, totals, to);
+                    product(x, at, panel, panelAt, segment, scales, so + s * TILE + column, totals, to);
                     at += segment * GROUP;
                     panelAt += segment * TILE;
                 }
@@ -46,8 +44,17 @@ final class PanelVectors implements PanelLanes {
         }
     }
 
-    /** sums [rows][2 vectors] = x times two vectors of the panel, from zero. */
-    private static void product(float[] x, int xo, float[] panel, int po, int segment, float[] sums) {
+    /** {@code totals [rows][2 vectors] += scale * (x times two vectors of the panel)}: one chain over the segment, one fold. */
+    private static void product(
+            float[] x,
+            int xo,
+            float[] panel,
+            int po,
+            int segment,
+            float[] scales,
+            int so,
+            float[] totals,
+            int to) {
         FloatVector a0 = FloatVector.zero(F);
         FloatVector b0 = a0;
         FloatVector a1 = a0;
@@ -74,29 +81,19 @@ final class PanelVectors implements PanelLanes {
             po += TILE;
             xo += GROUP;
         }
-        a0.intoArray(sums, 0);
-        b0.intoArray(sums, LANES);
-        a1.intoArray(sums, 2 * LANES);
-        b1.intoArray(sums, 3 * LANES);
-        a2.intoArray(sums, 4 * LANES);
-        b2.intoArray(sums, 5 * LANES);
-        a3.intoArray(sums, 6 * LANES);
-        b3.intoArray(sums, 7 * LANES);
-    }
-
-    /** {@code total += acc * scale}, one rounding. */
-    private static void fold(float[] sums, float[] scales, int so, float[] totals, int to) {
         FloatVector s0 = FloatVector.fromArray(F, scales, so);
         FloatVector s1 = FloatVector.fromArray(F, scales, so + LANES);
-        for (int i = 0; i < GROUP * 2 * LANES; i += 2 * LANES) {
-            FloatVector.fromArray(F, sums, i)
-                    .fma(s0, FloatVector.fromArray(F, totals, to))
-                    .intoArray(totals, to);
-            FloatVector.fromArray(F, sums, i + LANES)
-                    .fma(s1, FloatVector.fromArray(F, totals, to + LANES))
-                    .intoArray(totals, to + LANES);
-            to += TILE;
-        }
+        a0.fma(s0, FloatVector.fromArray(F, totals, to)).intoArray(totals, to);
+        b0.fma(s1, FloatVector.fromArray(F, totals, to + LANES)).intoArray(totals, to + LANES);
+        to += TILE;
+        a1.fma(s0, FloatVector.fromArray(F, totals, to)).intoArray(totals, to);
+        b1.fma(s1, FloatVector.fromArray(F, totals, to + LANES)).intoArray(totals, to + LANES);
+        to += TILE;
+        a2.fma(s0, FloatVector.fromArray(F, totals, to)).intoArray(totals, to);
+        b2.fma(s1, FloatVector.fromArray(F, totals, to + LANES)).intoArray(totals, to + LANES);
+        to += TILE;
+        a3.fma(s0, FloatVector.fromArray(F, totals, to)).intoArray(totals, to);
+        b3.fma(s1, FloatVector.fromArray(F, totals, to + LANES)).intoArray(totals, to + LANES);
     }
 
     @Override

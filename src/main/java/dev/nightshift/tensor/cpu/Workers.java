@@ -13,7 +13,8 @@ import java.util.concurrent.locks.LockSupport;
 final class Workers implements AutoCloseable {
     private static final int SPINS = 1000;
     private static final int YIELDS = 2000;
-    private static final int CHUNKS_PER_THREAD = 4;
+    /** A claim takes this share of what is left for each thread, so that claims are few and the last ones small. */
+    private static final int CLAIMS_PER_THREAD = 2;
 
     /** Work cut into independent items. */
     interface Job {
@@ -29,7 +30,6 @@ final class Workers implements AutoCloseable {
     private final AtomicInteger finished = new AtomicInteger();
     private Job job;
     private int items;
-    private int chunk;
     private volatile boolean closed;
     private volatile Throwable failure;
 
@@ -75,7 +75,6 @@ final class Workers implements AutoCloseable {
         state.set(closing << 32 | Integer.MAX_VALUE);
         this.job = job;
         this.items = items;
-        chunk = Math.max(1, items / (threads * CHUNKS_PER_THREAD));
         finished.set(0);
         long number = closing + 1;
         state.set(number << 32);
@@ -105,11 +104,11 @@ final class Workers implements AutoCloseable {
             long seen = state.get();
             Job mine = job;
             int count = items;
-            int step = chunk;
             int from = (int) seen;
             if (seen >>> 32 != (number & 0xffffffffL) || from >= count) {
                 return;
             }
+            int step = Math.max(1, (count - from) / (threads * CLAIMS_PER_THREAD));
             if (!state.compareAndSet(seen, seen + step)) {
                 continue;
             }
