@@ -58,14 +58,18 @@ final class Attention {
         final float[] max = new float[AttentionLanes.CHUNK];
         final float[] factor = new float[AttentionLanes.CHUNK];
         final int[] position = new int[AttentionLanes.CHUNK];
+        final long[] values = new long[AttentionLanes.BLOCKS];
+        final int[] from = new int[AttentionLanes.BLOCKS];
+        final int[] to = new int[AttentionLanes.BLOCKS];
         final float[] partials = new float[RowLanes.PARTIALS];
 
         void reserve(int headDim, int keyStride, int valueStride) {
-            if (q.length < AttentionLanes.CHUNK * headDim || s.length < AttentionLanes.CHUNK * keyStride) {
+            int scores = AttentionLanes.CHUNK * AttentionLanes.BLOCKS * keyStride;
+            if (q.length < AttentionLanes.CHUNK * headDim || s.length < scores) {
                 q = new float[AttentionLanes.CHUNK * headDim];
                 o = new float[AttentionLanes.CHUNK * valueStride];
-                s = new float[AttentionLanes.CHUNK * keyStride];
-                sums = new float[AttentionLanes.CHUNK * keyStride];
+                s = new float[scores];
+                sums = new float[scores];
             }
         }
     }
@@ -225,7 +229,7 @@ final class Attention {
     private void chunk(int firstRow, int firstHead, int from, int count, Scratch mine) {
         int headDim = shape.headDim();
         int tokens = layout.blockTokens();
-        int keyStride = KvBlocks.keyStride(layout);
+        int stride = AttentionLanes.BLOCKS * KvBlocks.keyStride(layout);
         int valueStride = KvBlocks.valueStride(layout);
         int highest = 0;
         int lowest = Integer.MAX_VALUE;
@@ -242,15 +246,15 @@ final class Attention {
             lowest = Math.min(lowest, start(position));
         }
         Arrays.fill(mine.o, 0, count * valueStride, 0);
-        Arrays.fill(mine.sums, 0, count * keyStride, 0);
+        Arrays.fill(mine.sums, 0, count * stride, 0);
         int kvHead = firstHead / (shape.heads() / shape.kvHeads());
         long keys = KvBlocks.keys(layout, layer, kvHead);
         long values = KvBlocks.values(layout, layer, kvHead);
         long table = tables + 4L * tableStride * Raw.i32(sequences + 4L * firstRow);
-        for (int block = lowest / tokens; block <= highest / tokens; block++) {
-            long address = cache + Raw.i32(table + 4L * block) * layout.blockBytes();
-            lanes.scores(mine.q, count, headDim, address + keys, keyStride, mine.s);
-            weigh(mine, count, block * tokens, address + values);
+        int span = AttentionLanes.BLOCKS * tokens;
+        for (int position = lowest / span * span; position <= highest; position += span) {
+            int blocks = Math.min(AttentionLanes.BLOCKS, (highest - position) / tokens + 1);
+            step(mine, count, position, blocks, table, keys, values);
         }
         for (int i = 0; i < count; i++) {
             int query = from + i;
@@ -263,35 +267,60 @@ final class Attention {
         return shape.window() == 0 ? 0 : Math.max(0, position - shape.window() + 1);
     }
 
-    private void weigh(Scratch mine, int count, int first, long values) {
+    /** One step of the running softmax: {@code blocks} blocks from position {@code first}. */
+    private void step(Scratch mine, int count, int first, int blocks, long table, long keys, long values) {
         int tokens = layout.blockTokens();
         int keyStride = KvBlocks.keyStride(layout);
         int valueStride = KvBlocks.valueStride(layout);
+        int stride = AttentionLanes.BLOCKS * keyStride;
+        for (int block = 0; block < blocks; block++) {
+            long address = cache + Raw.i32(table + 4L * (first / tokens + block)) * layout.blockBytes();
+            mine.values[block] = address + values;
+            int to = block * keyStride;
+            lanes.scores(mine.q, count, shape.headDim(), address + keys, keyStride, mine.s, to, stride);
+        }
         boolean whole = true;
         for (int i = 0; i < count; i++) {
-            whole &= start(mine.position[i]) <= first && mine.position[i] >= first + tokens - 1;
+            whole &= start(mine.position[i]) <= first && mine.position[i] >= first + blocks * tokens - 1;
         }
         for (int i = 0; i < count; i++) {
-            int from = Math.max(0, start(mine.position[i]) - first);
-            int to = Math.min(tokens, mine.position[i] - first + 1);
-            if (from >= to) {
+            int from = start(mine.position[i]) - first;
+            int to = mine.position[i] - first + 1;
+            if (to <= 0 || from >= blocks * tokens) {
                 continue;
             }
-            mine.factor[i] = lanes.weigh(mine.s, i, from, to, keyStride, mine.max, mine.sums);
+            for (int block = 0; block < AttentionLanes.BLOCKS; block++) {
+                mine.from[block] = Math.clamp(from - block * tokens, 0, tokens);
+                mine.to[block] = block < blocks ? Math.clamp(to - block * tokens, mine.from[block], tokens) : 0;
+                mask(mine.s, (i * AttentionLanes.BLOCKS + block) * keyStride, mine.from[block], mine.to[block], keyStride);
+            }
+            mine.factor[i] = lanes.weigh(mine.s, i, stride, mine.max, mine.sums);
             if (!whole) {
-                lanes.values(mine.s, keyStride, i, 1, from, to, values, valueStride, mine.factor, mine.o);
+                lanes.values(
+                        mine.s, keyStride, i, 1, blocks, mine.from, mine.to, mine.values, valueStride, mine.factor, mine.o);
             }
         }
         if (whole) {
-            lanes.values(mine.s, keyStride, 0, count, 0, tokens, values, valueStride, mine.factor, mine.o);
+            lanes.values(
+                    mine.s, keyStride, 0, count, blocks, mine.from, mine.to, mine.values, valueStride, mine.factor, mine.o);
+        }
+    }
+
+    /** Scores outside [from, to) don't count. */
+    private static void mask(float[] s, int first, int from, int to, int keyStride) {
+        for (int t = 0; t < from; t++) {
+            s[first + t] = Float.NEGATIVE_INFINITY;
+        }
+        for (int t = Math.max(from, to); t < keyStride; t++) {
+            s[first + t] = Float.NEGATIVE_INFINITY;
         }
     }
 
     private void write(Scratch mine, int i, long to) {
-        int keyStride = KvBlocks.keyStride(layout);
+        int stride = AttentionLanes.BLOCKS * KvBlocks.keyStride(layout);
         float sum = 0;
-        for (int t = 0; t < keyStride; t++) {
-            sum += mine.sums[i * keyStride + t];
+        for (int t = 0; t < stride; t++) {
+            sum += mine.sums[i * stride + t];
         }
         float inverse = 1 / sum;
         int at = i * KvBlocks.valueStride(layout);

@@ -15,22 +15,23 @@ final class AttentionVectors implements AttentionLanes {
     private static final int VECTOR = LANES * Float.BYTES;
 
     @Override
-    public void scores(float[] q, int queries, int headDim, long keys, int keyStride, float[] s) {
+    public void scores(float[] q, int queries, int headDim, long keys, int keyStride, float[] s, int to, int stride) {
         int i = 0;
         for (; i <= queries - 3; i += 3) {
             if (keyStride % (2 * LANES) == 0) {
-                threePairs(q, i * headDim, headDim, keys, keyStride, s, i * keyStride);
+                threePairs(q, i * headDim, headDim, keys, keyStride, s, to + i * stride, stride);
             } else {
-                three(q, i * headDim, headDim, keys, keyStride, s, i * keyStride);
+                three(q, i * headDim, headDim, keys, keyStride, s, to + i * stride, stride);
             }
         }
         for (; i < queries; i++) {
-            one(q, i * headDim, headDim, keys, keyStride, s, i * keyStride);
+            one(q, i * headDim, headDim, keys, keyStride, s, to + i * stride);
         }
     }
 
     /** Three queries by two vectors of positions: six chains. */
-    private static void threePairs(float[] q, int first, int headDim, long keys, int keyStride, float[] s, int to) {
+    private static void threePairs(
+            float[] q, int first, int headDim, long keys, int keyStride, float[] s, int to, int stride) {
         int q1 = first + headDim;
         int q2 = q1 + headDim;
         for (int t = 0; t < keyStride; t += 2 * LANES) {
@@ -57,14 +58,15 @@ final class AttentionVectors implements AttentionLanes {
             }
             a0.intoArray(s, to + t);
             b0.intoArray(s, to + t + LANES);
-            a1.intoArray(s, to + keyStride + t);
-            b1.intoArray(s, to + keyStride + t + LANES);
-            a2.intoArray(s, to + 2 * keyStride + t);
-            b2.intoArray(s, to + 2 * keyStride + t + LANES);
+            a1.intoArray(s, to + stride + t);
+            b1.intoArray(s, to + stride + t + LANES);
+            a2.intoArray(s, to + 2 * stride + t);
+            b2.intoArray(s, to + 2 * stride + t + LANES);
         }
     }
 
-    private static void three(float[] q, int first, int headDim, long keys, int keyStride, float[] s, int to) {
+    private static void three(
+            float[] q, int first, int headDim, long keys, int keyStride, float[] s, int to, int stride) {
         int q1 = first + headDim;
         int q2 = q1 + headDim;
         for (int t = 0; t < keyStride; t += LANES) {
@@ -80,8 +82,8 @@ final class AttentionVectors implements AttentionLanes {
                 key += 4L * keyStride;
             }
             a0.intoArray(s, to + t);
-            a1.intoArray(s, to + keyStride + t);
-            a2.intoArray(s, to + 2 * keyStride + t);
+            a1.intoArray(s, to + stride + t);
+            a2.intoArray(s, to + 2 * stride + t);
         }
     }
 
@@ -99,22 +101,16 @@ final class AttentionVectors implements AttentionLanes {
     }
 
     @Override
-    public float weigh(float[] s, int i, int from, int to, int keyStride, float[] max, float[] sums) {
-        int first = i * keyStride;
-        for (int t = 0; t < from; t++) {
-            s[first + t] = Float.NEGATIVE_INFINITY;
-        }
-        for (int t = to; t < keyStride; t++) {
-            s[first + t] = Float.NEGATIVE_INFINITY;
-        }
+    public float weigh(float[] s, int i, int stride, float[] max, float[] sums) {
+        int first = i * stride;
         FloatVector most = FloatVector.broadcast(F, max[i]);
-        for (int t = 0; t < keyStride; t += LANES) {
+        for (int t = 0; t < stride; t += LANES) {
             most = most.lanewise(MAX, FloatVector.fromArray(F, s, first + t));
         }
         float highest = most.reduceLanes(MAX);
         float factor = Exponential.of(max[i] - highest);
         max[i] = highest;
-        for (int t = 0; t < keyStride; t += LANES) {
+        for (int t = 0; t < stride; t += LANES) {
             FloatVector weight =
                     Exponential.of(FloatVector.fromArray(F, s, first + t).sub(highest));
             weight.intoArray(s, first + t);
@@ -129,23 +125,30 @@ final class AttentionVectors implements AttentionLanes {
             int keyStride,
             int first,
             int queries,
-            int from,
-            int to,
-            long values,
+            int blocks,
+            int[] from,
+            int[] to,
+            long[] values,
             int valueStride,
             float[] factor,
             float[] o) {
         int end = first + queries;
         int i = first;
         for (; i <= end - 3; i += 3) {
-            if (valueStride % (2 * LANES) == 0) {
-                threePairs(s, keyStride, i, from, to, values, valueStride, factor, o);
-            } else {
-                three(s, keyStride, i, from, to, values, valueStride, factor, o);
+            for (int d = 0; d < valueStride; d += 2 * LANES) {
+                if (d + LANES < valueStride) {
+                    threePairs(s, keyStride, i, blocks, from, to, values, valueStride, factor, o, d);
+                } else {
+                    for (int each = i; each < i + 3; each++) {
+                        one(s, keyStride, each, blocks, from, to, values, valueStride, factor, o, d);
+                    }
+                }
             }
         }
         for (; i < end; i++) {
-            one(s, keyStride, i, from, to, values, valueStride, factor, o);
+            for (int d = 0; d < valueStride; d += LANES) {
+                one(s, keyStride, i, blocks, from, to, values, valueStride, factor, o, d);
+            }
         }
     }
 
@@ -154,103 +157,75 @@ final class AttentionVectors implements AttentionLanes {
             float[] s,
             int keyStride,
             int first,
-            int from,
-            int to,
-            long values,
+            int blocks,
+            int[] from,
+            int[] to,
+            long[] values,
             int valueStride,
             float[] factor,
-            float[] o) {
-        int s0 = first * keyStride;
-        int s1 = s0 + keyStride;
-        int s2 = s1 + keyStride;
-        for (int d = 0; d < valueStride; d += 2 * LANES) {
-            long value = values + 4L * ((long) from * valueStride + d);
-            int at = first * valueStride + d;
-            FloatVector a0 = FloatVector.fromArray(F, o, at).mul(factor[first]);
-            FloatVector b0 = FloatVector.fromArray(F, o, at + LANES).mul(factor[first]);
-            FloatVector a1 = FloatVector.fromArray(F, o, at + valueStride).mul(factor[first + 1]);
-            FloatVector b1 =
-                    FloatVector.fromArray(F, o, at + valueStride + LANES).mul(factor[first + 1]);
-            FloatVector a2 = FloatVector.fromArray(F, o, at + 2 * valueStride).mul(factor[first + 2]);
-            FloatVector b2 =
-                    FloatVector.fromArray(F, o, at + 2 * valueStride + LANES).mul(factor[first + 2]);
-            for (int t = from; t < to; t++) {
+            float[] o,
+            int d) {
+        int stride = BLOCKS * keyStride;
+        int at = first * valueStride + d;
+        FloatVector a0 = FloatVector.fromArray(F, o, at).mul(factor[first]);
+        FloatVector b0 = FloatVector.fromArray(F, o, at + LANES).mul(factor[first]);
+        FloatVector a1 = FloatVector.fromArray(F, o, at + valueStride).mul(factor[first + 1]);
+        FloatVector b1 = FloatVector.fromArray(F, o, at + valueStride + LANES).mul(factor[first + 1]);
+        FloatVector a2 = FloatVector.fromArray(F, o, at + 2 * valueStride).mul(factor[first + 2]);
+        FloatVector b2 =
+                FloatVector.fromArray(F, o, at + 2 * valueStride + LANES).mul(factor[first + 2]);
+        for (int block = 0; block < blocks; block++) {
+            int s0 = first * stride + block * keyStride;
+            int end = s0 + to[block];
+            s0 += from[block];
+            long value = values[block] + 4L * ((long) from[block] * valueStride + d);
+            for (; s0 < end; s0++) {
                 FloatVector v = FloatVector.fromMemorySegment(F, ALL, value, LE);
                 FloatVector u = FloatVector.fromMemorySegment(F, ALL, value + VECTOR, LE);
-                FloatVector w = FloatVector.broadcast(F, s[s0 + t]);
+                FloatVector w = FloatVector.broadcast(F, s[s0]);
                 a0 = w.fma(v, a0);
                 b0 = w.fma(u, b0);
-                w = FloatVector.broadcast(F, s[s1 + t]);
+                w = FloatVector.broadcast(F, s[s0 + stride]);
                 a1 = w.fma(v, a1);
                 b1 = w.fma(u, b1);
-                w = FloatVector.broadcast(F, s[s2 + t]);
+                w = FloatVector.broadcast(F, s[s0 + 2 * stride]);
                 a2 = w.fma(v, a2);
                 b2 = w.fma(u, b2);
                 value += 4L * valueStride;
             }
-            a0.intoArray(o, at);
-            b0.intoArray(o, at + LANES);
-            a1.intoArray(o, at + valueStride);
-            b1.intoArray(o, at + valueStride + LANES);
-            a2.intoArray(o, at + 2 * valueStride);
-            b2.intoArray(o, at + 2 * valueStride + LANES);
         }
-    }
-
-    private static void three(
-            float[] s,
-            int keyStride,
-            int first,
-            int from,
-            int to,
-            long values,
-            int valueStride,
-            float[] factor,
-            float[] o) {
-        int s0 = first * keyStride;
-        int s1 = s0 + keyStride;
-        int s2 = s1 + keyStride;
-        for (int d = 0; d < valueStride; d += LANES) {
-            long value = values + 4L * ((long) from * valueStride + d);
-            int at = first * valueStride + d;
-            FloatVector a0 = FloatVector.fromArray(F, o, at).mul(factor[first]);
-            FloatVector a1 = FloatVector.fromArray(F, o, at + valueStride).mul(factor[first + 1]);
-            FloatVector a2 = FloatVector.fromArray(F, o, at + 2 * valueStride).mul(factor[first + 2]);
-            for (int t = from; t < to; t++) {
-                FloatVector v = FloatVector.fromMemorySegment(F, ALL, value, LE);
-                a0 = FloatVector.broadcast(F, s[s0 + t]).fma(v, a0);
-                a1 = FloatVector.broadcast(F, s[s1 + t]).fma(v, a1);
-                a2 = FloatVector.broadcast(F, s[s2 + t]).fma(v, a2);
-                value += 4L * valueStride;
-            }
-            a0.intoArray(o, at);
-            a1.intoArray(o, at + valueStride);
-            a2.intoArray(o, at + 2 * valueStride);
-        }
+        a0.intoArray(o, at);
+        b0.intoArray(o, at + LANES);
+        a1.intoArray(o, at + valueStride);
+        b1.intoArray(o, at + valueStride + LANES);
+        a2.intoArray(o, at + 2 * valueStride);
+        b2.intoArray(o, at + 2 * valueStride + LANES);
     }
 
     private static void one(
             float[] s,
             int keyStride,
-            int first,
-            int from,
-            int to,
-            long values,
+            int query,
+            int blocks,
+            int[] from,
+            int[] to,
+            long[] values,
             int valueStride,
             float[] factor,
-            float[] o) {
-        int s0 = first * keyStride;
-        for (int d = 0; d < valueStride; d += LANES) {
-            long value = values + 4L * ((long) from * valueStride + d);
-            int at = first * valueStride + d;
-            FloatVector a0 = FloatVector.fromArray(F, o, at).mul(factor[first]);
-            for (int t = from; t < to; t++) {
-                FloatVector v = FloatVector.fromMemorySegment(F, ALL, value, LE);
-                a0 = FloatVector.broadcast(F, s[s0 + t]).fma(v, a0);
+            float[] o,
+            int d) {
+        int at = query * valueStride + d;
+        FloatVector a = FloatVector.fromArray(F, o, at).mul(factor[query]);
+        for (int block = 0; block < blocks; block++) {
+            int scores = (query * BLOCKS + block) * keyStride;
+            long value = values[block] + 4L * ((long) from[block] * valueStride + d);
+            for (int t = from[block]; t < to[block]; t++) {
+                a = FloatVector.broadcast(F, s[scores + t])
+                        .fma(FloatVector.fromMemorySegment(F, ALL, value, LE), a);
                 value += 4L * valueStride;
             }
-            a0.intoArray(o, at);
         }
+        a.intoArray(o, at);
     }
 
     @Override
