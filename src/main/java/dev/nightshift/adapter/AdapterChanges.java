@@ -176,6 +176,19 @@ final class AdapterChanges {
     // ---- delete
 
     void delete(String id) throws IOException {
+        Optional<String> checkpoint;
+        synchronized (names) {
+            checkpoint = names.resolve(id)
+                    .map(version -> version.name)
+                    .filter(name -> names.isAlias(id) && NameTable.isCheckpoint(name));
+        }
+        deleteNamed(id);
+        if (checkpoint.isPresent()) {
+            deleteNamed(checkpoint.get()); // the alias was its only name
+        }
+    }
+
+    private void deleteNamed(String id) throws IOException {
         List<Version> doomed;
         NameRecord last;
         synchronized (names) {

@@ -10,9 +10,13 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.regex.Pattern;
 
 /** Which version each name means. Under the registry's lock. */
 final class NameTable {
+    /** Adapters that hold a job's checkpoint: served under their alias alone. */
+    private static final Pattern CHECKPOINT = Pattern.compile("ftjob-[0-9a-f]+-step-[0-9]+");
+
     /** Versions of each adapter by number. */
     private final Map<String, TreeMap<Integer, Version>> adapters = new HashMap<>();
 
@@ -164,11 +168,16 @@ final class NameTable {
     /** @param history what was remembered before {@code target} */
     record Earlier(String target, List<String> history) {}
 
+    /** Whether a name is that of a job's checkpoint, which nobody is told. */
+    static boolean isCheckpoint(String name) {
+        return CHECKPOINT.matcher(name).matches();
+    }
+
     /** Names and aliases that mean something now, sorted. */
     Set<String> names() {
         Set<String> names = new TreeSet<>(adapters.keySet());
         names.addAll(records.keySet());
-        names.removeIf(name -> resolve(name).isEmpty());
+        names.removeIf(name -> isCheckpoint(name) || resolve(name).isEmpty());
         return names;
     }
 

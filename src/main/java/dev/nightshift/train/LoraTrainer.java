@@ -84,6 +84,24 @@ public final class LoraTrainer implements AutoCloseable {
                 + 4096;
     }
 
+    /**
+     * What a trainer's memory holds, in bytes.
+     *
+     * @param adapterBytes factors and gradients
+     * @param optimizerBytes state within the arena
+     * @param optimizerHostBytes state paged to the host
+     * @param layersKept layers whose activations are kept
+     */
+    public record Memory(long adapterBytes, long optimizerBytes, long optimizerHostBytes, int layersKept) {}
+
+    /** How an arena of {@link #arenaBytes} is used. */
+    public static Memory memory(ModelConfig config, TrainerSettings settings, AdapterShape shape) {
+        long numbers = shape.parameters(config);
+        long state = PagedAdamW.stateBytes(settings, numbers);
+        long device = Math.min(state, settings.optimizerBytesMax());
+        return new Memory(8 * numbers, device, state - device, TrainingBuffers.keptLayers(config, settings, shape));
+    }
+
     // ---- the recipe
 
     /** Begins an optimizer step; the last one must have ended. */

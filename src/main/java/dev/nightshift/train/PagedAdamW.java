@@ -130,6 +130,14 @@ final class PagedAdamW implements AutoCloseable {
         pages.add(new Page(slice.param(), slice.gradient(), slice.ofB(), slice.eightBit(), home, resident));
     }
 
+    /** State of {@code parameters} numbers, but for the rounding of pages. */
+    static long stateBytes(TrainerSettings settings, long parameters) {
+        return switch (settings.optimizer()) {
+            case ADAMW_32 -> 8 * parameters;
+            case ADAMW_8BIT -> 2 * parameters + 2 * 4 * parameters / BLOCK;
+        };
+    }
+
     /** Device memory that the state of {@code parameters} numbers needs at most under these settings. */
     static long deviceBytes(TrainerSettings settings, long parameters) {
         long perNumber = 8;

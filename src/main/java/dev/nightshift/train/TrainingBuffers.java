@@ -63,9 +63,8 @@ final class TrainingBuffers {
             rankMax = Math.max(rankMax, rank);
         }
         scratch = scratch(config, settings, rankMax, arena);
-        long setBytes = setBytes(config, capacity, ranks);
-        int kept = (int) Math.min(config.layers() - 1L, settings.activationBytesMax() / setBytes);
-        for (int i = 0; i <= Math.max(0, kept); i++) {
+        int kept = kept(config, settings, ranks);
+        for (int i = 0; i <= kept; i++) {
             sets.add(activations(config, capacity, ranks, arena));
         }
     }
@@ -74,10 +73,7 @@ final class TrainingBuffers {
     static long bytes(ModelConfig config, TrainerSettings settings, AdapterShape shape) {
         int capacity = settings.capacityTokens();
         int hidden = config.hiddenSize();
-        int[] ranks = new int[LoraTargets.PER_LAYER];
-        for (int projection : shape.projections()) {
-            ranks[projection] = shape.rank();
-        }
+        int[] ranks = ranks(shape);
         long bytes = (config.layers() + 2L) * TrainingArena.size(DType.F32, capacity, hidden);
         bytes +=
                 8 * TrainingArena.size(DType.F32, capacity) + TrainingArena.size(DType.F32, capacity, config.headDim());
@@ -89,9 +85,25 @@ final class TrainingBuffers {
         bytes += TrainingArena.size(DType.F32, chunk, shape.rank());
         bytes += TrainingArena.size(DType.F32, capacity, config.heads() * config.headDim());
         bytes += TrainingArena.size(DType.F32, capacity, config.qkvSize());
-        long set = setBytes(config, capacity, ranks);
-        long kept = Math.clamp(settings.activationBytesMax() / set, 0, config.layers() - 1);
-        return bytes + (kept + 1) * set + 4096;
+        return bytes + keptLayers(config, settings, shape) * setBytes(config, capacity, ranks) + 4096;
+    }
+
+    /** Layers whose activations stay until the backward pass needs them: the top one, and what the budget holds of the others. */
+    static int keptLayers(ModelConfig config, TrainerSettings settings, AdapterShape shape) {
+        return kept(config, settings, ranks(shape)) + 1;
+    }
+
+    private static int kept(ModelConfig config, TrainerSettings settings, int[] ranks) {
+        long set = setBytes(config, settings.capacityTokens(), ranks);
+        return (int) Math.clamp(settings.activationBytesMax() / set, 0, config.layers() - 1L);
+    }
+
+    private static int[] ranks(AdapterShape shape) {
+        int[] ranks = new int[LoraTargets.PER_LAYER];
+        for (int projection : shape.projections()) {
+            ranks[projection] = shape.rank();
+        }
+        return ranks;
     }
 
     private static LayerScratch scratch(

@@ -17,14 +17,7 @@ public final class DatasetSamples implements SampleReader {
     }
 
     @Override
-    public Samples read(List<Source> sources, JobSpec spec, int sequenceMax) {
-        boolean validation = JobFolders.isValidation(sources.getFirst().file());
-        Dataset dataset = dataset(sources, spec, sequenceMax).sound(validation ? "validation_file" : "training_file");
-        return new Samples(dataset.samples().stream().map(Sample::new).toList(), dataset.notes());
-    }
-
-    /** With its faults and counts, for a dry run. */
-    Dataset dataset(List<Source> sources, JobSpec spec, int sequenceMax) {
+    public Dataset read(List<Source> sources, JobSpec spec, int sequenceMax) {
         boolean validation = JobFolders.isValidation(sources.getFirst().file());
         DatasetOptions options = new DatasetOptions(
                 goal(spec.method()),

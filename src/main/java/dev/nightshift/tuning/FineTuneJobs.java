@@ -9,6 +9,7 @@ import java.security.SecureRandom;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.HexFormat;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -17,6 +18,8 @@ import java.util.random.RandomGenerator;
 
 /** The fine-tuning jobs: what clients may do with them. Any thread; what a call changes is durable when it returns. */
 public final class FineTuneJobs {
+    private static final System.Logger LOG = System.getLogger(FineTuneJobs.class.getName());
+
     private final JobDatabase database;
     private final TrainingFiles files;
     private final AdapterShelf shelf;
@@ -25,6 +28,7 @@ public final class FineTuneJobs {
     private final Clock clock;
     private final RandomGenerator random = new SecureRandom();
     private final Changes changes = new Changes();
+    private volatile JobForecaster forecaster;
 
     /** @param folder of the jobs' own files */
     public FineTuneJobs(
@@ -106,19 +110,7 @@ public final class FineTuneJobs {
     public Job create(Map<String, Object> body) {
         JobSpec spec = JobSpecReader.read(body, random.nextInt(Integer.MAX_VALUE));
         TrainableModel base = slice.model();
-        files.check(spec.files().getFirst().id(), "training_file");
-        for (int i = 1; i < spec.files().size(); i++) {
-            files.check(spec.files().get(i).id(), "nightshift.files[%d].id".formatted(i - 1));
-        }
-        spec.validationFile().ifPresent(id -> files.check(id, "validation_file"));
-        Optional<Path> start = spec.model().equals(base.name()) ? Optional.empty() : shelf.folder(spec.model());
-        if (start.isEmpty() && !spec.model().equals(base.name())) {
-            throw new ServingException(
-                            ErrorCode.MODEL_NOT_FOUND,
-                            "model: '%s' is neither the base model '%s' nor an adapter"
-                                    .formatted(spec.model(), base.name()))
-                    .withParam("model");
-        }
+        Optional<Path> start = startOf(spec, base);
         spec.suffix().ifPresent(shelf::checkName);
         Job job = new Job(
                 newId("ftjob-"),
@@ -134,7 +126,7 @@ public final class FineTuneJobs {
                 Optional.empty(),
                 Optional.empty(),
                 Optional.empty());
-        keepInputs(job, start);
+        keepInputs(job.id(), spec, start);
         database.change(handle -> {
             JobRows.insert(handle, job, base.digest());
             HistoryRows.event(handle, job.id(), message(Job.Event.Level.INFO, "Created fine-tuning job: " + job.id()));
@@ -151,14 +143,32 @@ public final class FineTuneJobs {
         return get(job.id());
     }
 
-    private void keepInputs(Job job, Optional<Path> start) {
+    /** Folder of the adapter that a job goes on from; refuses unknown files and models. */
+    private Optional<Path> startOf(JobSpec spec, TrainableModel base) {
+        files.check(spec.files().getFirst().id(), "training_file");
+        for (int i = 1; i < spec.files().size(); i++) {
+            files.check(spec.files().get(i).id(), "nightshift.files[%d].id".formatted(i - 1));
+        }
+        spec.validationFile().ifPresent(id -> files.check(id, "validation_file"));
+        Optional<Path> start = spec.model().equals(base.name()) ? Optional.empty() : shelf.folder(spec.model());
+        if (start.isEmpty() && !spec.model().equals(base.name())) {
+            throw new ServingException(
+                            ErrorCode.MODEL_NOT_FOUND,
+                            "model: '%s' is neither the base model '%s' nor an adapter"
+                                    .formatted(spec.model(), base.name()))
+                    .withParam("model");
+        }
+        return start;
+    }
+
+    private void keepInputs(String id, JobSpec spec, Optional<Path> start) {
         try {
-            folders.create(job.id(), folder -> {
-                for (int i = 0; i < job.spec().files().size(); i++) {
-                    files.snapshot(job.spec().files().get(i).id(), JobFolders.trainingFile(folder, i));
+            folders.create(id, folder -> {
+                for (int i = 0; i < spec.files().size(); i++) {
+                    files.snapshot(spec.files().get(i).id(), JobFolders.trainingFile(folder, i));
                 }
-                if (job.spec().validationFile().isPresent()) {
-                    files.snapshot(job.spec().validationFile().get(), JobFolders.validationFile(folder));
+                if (spec.validationFile().isPresent()) {
+                    files.snapshot(spec.validationFile().get(), JobFolders.validationFile(folder));
                 }
                 if (start.isPresent()) {
                     JobFolders.copy(start.get(), JobFolders.startAdapter(folder));
@@ -169,8 +179,47 @@ public final class FineTuneJobs {
         }
     }
 
+    void attach(JobForecaster attached) {
+        forecaster = attached;
+    }
+
+    /**
+     * A dry run: what a job of this request would do, and what is wrong with its files. Takes some seconds; nothing is kept.
+     *
+     * @param body as for {@link #create}; without a model the base model is meant
+     */
+    public JobForecast check(Map<String, Object> body) {
+        Map<String, Object> whole = new LinkedHashMap<>(body);
+        whole.putIfAbsent("model", slice.model().name());
+        JobSpec spec = JobSpecReader.read(whole, 0);
+        Optional<Path> start = startOf(spec, slice.model());
+        JobForecaster known = forecaster;
+        if (known == null) {
+            throw new ServingException(ErrorCode.UNAVAILABLE, "the model still loads");
+        }
+        String id = newId("check-");
+        keepInputs(id, spec, start);
+        try {
+            return known.forecast(known.inspect(spec, folders.of(id)));
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new ServingException(ErrorCode.UNAVAILABLE, "the server stops", e);
+        } finally {
+            try {
+                folders.clear(id);
+            } catch (IOException e) {
+                // deleted at the next start
+                LOG.log(System.Logger.Level.WARNING, "what a dry run left can''t be deleted: {0}", e.toString());
+            }
+        }
+    }
+
     Job.Event message(Job.Event.Level level, String text) {
-        return new Job.Event(newId("ftevent-"), clock.instant(), level, Job.Event.Kind.MESSAGE, text, Map.of());
+        return message(level, text, Map.of());
+    }
+
+    Job.Event message(Job.Event.Level level, String text, Map<String, Object> numbers) {
+        return new Job.Event(newId("ftevent-"), clock.instant(), level, Job.Event.Kind.MESSAGE, text, numbers);
     }
 
     /** A job, or a 404. */

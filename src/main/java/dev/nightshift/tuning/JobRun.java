@@ -9,11 +9,11 @@ import dev.nightshift.train.StepResult;
 import dev.nightshift.train.TrainableModel;
 import dev.nightshift.train.TrainingFolder;
 import dev.nightshift.train.TrainingState;
+import dev.nightshift.train.data.Packing;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -38,7 +38,6 @@ final class JobRun {
     private final Path folder;
     private final TrainableModel model;
     private final AdapterShape shape;
-    private final Rows rows;
     private final StepSequence sequence;
     private final List<MicroBatch> validation;
     private final RunRecord record;
@@ -47,9 +46,6 @@ final class JobRun {
     private long savedAt = System.nanoTime();
     private long changesSeen = -1;
     private boolean leaving;
-
-    /** Rows to learn from, and rows to measure with. */
-    record Rows(List<SampleReader.Sample> training, List<SampleReader.Sample> validation) {}
 
     /** Why a run ends before its last step. */
     private static final class Interrupted extends Exception {
@@ -71,11 +67,11 @@ final class JobRun {
         this.folder = jobs.folders().of(job.id());
         this.model = slice.model();
         checkBase();
-        this.shape = shape(spec, model, folder);
-        SampleReader.Samples samples = reader.read(sources(spec, folder), spec, plan.sequenceMax());
-        this.rows = rows(reader, spec, folder, samples, plan.sequenceMax());
+        this.shape = shape();
+        JobData.Rows rows =
+                JobData.read(reader, spec, folder, plan.sequenceMax()).sound().rows();
         this.sequence = new StepSequence(rows.training(), plan, spec);
-        this.validation = StepSequence.pack(rows.validation(), plan.capacityTokens(), true);
+        this.validation = Packing.pack(rows.validation(), plan.capacityTokens(), true);
         this.record = new RunRecord(jobs, job, plan);
         this.publication = new Publication(jobs, job, model, shape);
         this.saveEvery = saveEvery;
@@ -90,43 +86,11 @@ final class JobRun {
         }
     }
 
-    // ---- what it works on
-
-    static AdapterShape shape(JobSpec spec, TrainableModel model, Path folder) {
+    private AdapterShape shape() {
         Path start = JobFolders.startAdapter(folder);
         return Files.isDirectory(start)
                 ? TrainingFolder.readAdapter(start, model.config()).shape()
                 : JobPlan.shape(spec.options().lora());
-    }
-
-    static List<SampleReader.Source> sources(JobSpec spec, Path folder) {
-        List<SampleReader.Source> sources = new ArrayList<>();
-        for (int i = 0; i < spec.files().size(); i++) {
-            sources.add(new SampleReader.Source(
-                    JobFolders.trainingFile(folder, i), spec.files().get(i).weight()));
-        }
-        return sources;
-    }
-
-    /** Validation rows come from their file, else every so many of the training rows is held out. */
-    static Rows rows(SampleReader reader, JobSpec spec, Path folder, SampleReader.Samples samples, int sequenceMax) {
-        Path file = JobFolders.validationFile(folder);
-        if (Files.exists(file)) {
-            List<SampleReader.Source> source = List.of(new SampleReader.Source(file, 1));
-            return new Rows(
-                    samples.rows(), reader.read(source, spec, sequenceMax).rows());
-        }
-        double share = spec.options().heldOut();
-        if (share == 0) {
-            return new Rows(samples.rows(), List.of());
-        }
-        List<SampleReader.Sample> training = new ArrayList<>();
-        List<SampleReader.Sample> held = new ArrayList<>();
-        for (int i = 0; i < samples.rows().size(); i++) {
-            boolean out = Math.floor((i + 1) * share) > Math.floor(i * share);
-            (out ? held : training).add(samples.rows().get(i));
-        }
-        return new Rows(training, held);
     }
 
     // ---- the course of a job

@@ -2,10 +2,7 @@ package dev.nightshift.tuning;
 
 import dev.nightshift.failure.ErrorCode;
 import dev.nightshift.failure.ServingException;
-import dev.nightshift.train.AdapterShape;
-import dev.nightshift.train.TrainableModel;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashSet;
 import java.util.List;
@@ -21,14 +18,12 @@ public final class JobRunner implements AutoCloseable {
     /** How often windows and modes are looked at while a job waits for its time. */
     private static final Duration LOOK = Duration.ofSeconds(1);
 
-    /** Fewer rows teach nothing that can be told from noise; OpenAI's limit. */
-    private static final int ROWS_MIN = 10;
-
     private final FineTuneJobs jobs;
     private final TrainingSlice slice;
     private final SampleReader reader;
     private final TuningRules rules;
     private final RunLimits limits;
+    private final JobForecaster forecaster;
     private final Thread files;
     private final Thread training;
     private volatile boolean closed;
@@ -48,6 +43,7 @@ public final class JobRunner implements AutoCloseable {
         this.reader = reader;
         this.rules = rules;
         this.limits = limits;
+        this.forecaster = new JobForecaster(slice, reader, rules, jobs.clock(), limits);
         this.files =
                 Thread.ofPlatform().name("nightshift-tuning-files").daemon().unstarted(() -> loop(this::readNext));
         this.training = Thread.ofPlatform().name("nightshift-tuning").daemon().unstarted(() -> loop(this::trainNext));
@@ -64,6 +60,7 @@ public final class JobRunner implements AutoCloseable {
         } catch (IOException e) {
             LOG.log(System.Logger.Level.WARNING, "what earlier jobs left can''t be deleted: {0}", e.toString());
         }
+        jobs.attach(forecaster);
         files.start();
         training.start();
     }
@@ -88,39 +85,29 @@ public final class JobRunner implements AutoCloseable {
 
     // ---- files of new jobs
 
-    private boolean readNext() {
+    private boolean readNext() throws InterruptedException {
         Optional<JobRows.Row> next = jobs.database().read(JobRows::unread);
-        next.ifPresent(row -> {
-            try {
-                read(row.job());
-            } catch (ServingException e) {
-                fail(row.job(), e);
-            } catch (RuntimeException e) {
-                LOG.log(
-                        System.Logger.Level.ERROR,
-                        "the files of job " + row.job().id() + " could not be read",
-                        e);
-                fail(row.job(), internal(e));
-            }
-        });
-        return next.isPresent();
+        if (next.isEmpty()) {
+            return false;
+        }
+        Job job = next.get().job();
+        try {
+            read(job);
+        } catch (ServingException e) {
+            fail(job, e);
+        } catch (RuntimeException e) {
+            LOG.log(System.Logger.Level.ERROR, "the files of job " + job.id() + " could not be read", e);
+            fail(job, internal(e));
+        }
+        return true;
     }
 
-    private void read(Job job) {
-        TrainableModel model = slice.model();
-        JobSpec spec = job.spec();
-        Path folder = jobs.folders().of(job.id());
-        AdapterShape shape = JobRun.shape(spec, model, folder);
-        JobPlan.Fit fit = JobPlan.fit(model, spec, shape, arenaBytesMax(model));
-        SampleReader.Samples samples = reader.read(JobRun.sources(spec, folder), spec, fit.sequenceMax());
-        if (samples.rows().size() < ROWS_MIN) {
-            throw ServingException.invalid(
-                    "training_file",
-                    "training_file: %d rows to learn from, at least %d are needed"
-                            .formatted(samples.rows().size(), ROWS_MIN));
-        }
-        JobRun.Rows rows = JobRun.rows(reader, spec, folder, samples, fit.sequenceMax());
-        JobPlan plan = JobPlan.of(spec, fit, rows.training().size(), model.parameterCount());
+    private void read(Job job) throws InterruptedException {
+        JobForecaster.Inspection inspection =
+                forecaster.inspect(job.spec(), jobs.folders().of(job.id()));
+        inspection.content().sound();
+        JobPlan plan = forecaster.plan(inspection);
+        JobForecast forecast = forecaster.forecast(inspection);
         jobs.database().change(handle -> {
             if (JobRows.move(
                     handle,
@@ -129,26 +116,19 @@ public final class JobRunner implements AutoCloseable {
                     JobState.QUEUED,
                     jobs.clock().instant())) {
                 JobRows.plan(handle, job.id(), plan);
-                List<String> notes = samples.notes();
-                notes.forEach(note -> HistoryRows.event(handle, job.id(), jobs.message(Job.Event.Level.WARN, note)));
+                forecast.notes()
+                        .forEach(note -> HistoryRows.event(handle, job.id(), jobs.message(Job.Event.Level.WARN, note)));
                 HistoryRows.event(
                         handle,
                         job.id(),
                         jobs.message(
                                 Job.Event.Level.INFO,
-                                "Files validated, the job is queued: %d rows, %d for validation, %d epochs, %d steps"
-                                        .formatted(
-                                                plan.rows(), rows.validation().size(), plan.epochs(), plan.steps())));
+                                "Files validated, the job is queued: " + forecast.text(),
+                                forecast.numbers()));
             }
             return null;
         });
         jobs.changes().signal();
-    }
-
-    private long arenaBytesMax(TrainableModel model) {
-        int keep = Math.ceilDiv(limits.keepTokens(), model.kv().layout().blockTokens());
-        long lendable = Math.max(0, model.blockCount() - keep) * model.blockBytes();
-        return Math.min(limits.arenaBytesMax(), lendable);
     }
 
     // ---- training
@@ -162,6 +142,7 @@ public final class JobRunner implements AutoCloseable {
         if (job.state() == JobState.QUEUED && !begin(job)) {
             return true; // a client was faster
         }
+        forecaster.training().lock(); // a trial step of a forecast ends first
         try {
             new JobRun(jobs, slice, reader, next.get(), limits.saveEvery()).run(() -> closed);
             if (jobs.get(job.id()).state().ended()) {
@@ -174,6 +155,8 @@ public final class JobRunner implements AutoCloseable {
         } catch (RuntimeException e) {
             LOG.log(System.Logger.Level.ERROR, "job " + job.id() + " failed", e);
             fail(job, internal(e));
+        } finally {
+            forecaster.training().unlock();
         }
         return true;
     }

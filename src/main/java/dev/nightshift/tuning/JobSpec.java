@@ -49,6 +49,7 @@ public record JobSpec(
      * @param learningRate peak; replaces the rule's rate, the multiplier still counts
      * @param warmup share of the steps, 0 to 1
      * @param sequenceMax tokens of a sample; empty = what fits model and arena
+     * @param groupByLength whether the rows of a step have about the same length
      * @param trainOnInputs loss on all tokens, not the assistant's alone
      * @param heldOut share of the training rows kept for evaluation where there is no validation file
      * @param evaluateEvery steps between evaluations; 0 = before and after only
@@ -69,6 +70,7 @@ public record JobSpec(
             double neftuneAlpha,
             OptionalInt sequenceMax,
             boolean packing,
+            boolean groupByLength,
             boolean trainOnInputs,
             double heldOut,
             int evaluateEvery,

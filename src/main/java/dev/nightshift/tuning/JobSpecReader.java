@@ -142,6 +142,7 @@ public final class JobSpecReader {
                 own.number("neftune_alpha", 0, false, 1000).orElse(0),
                 sequenceMax,
                 own.bool("packing", true),
+                own.bool("group_by_length", guanaco),
                 own.bool("train_on_inputs", false),
                 own.number("held_out", 0, false, 0.5).orElse(0),
                 own.integer("evaluate_every", 0, STEPS_MAX).orElse(0),

@@ -41,7 +41,7 @@ public final class RegistryShelf implements AdapterShelf {
         registry().alias(alias, version.id());
     }
 
-    /** A checkpoint is a version of an adapter of its own, so that {@code suffix} never means one. */
+    /** A checkpoint is a version of an adapter of its own, which no list shows, so that {@code suffix} never means one. */
     @Override
     public void publishCheckpoint(Path staged, String alias, String job, Instant created) {
         String name = job + alias.substring(alias.lastIndexOf(':')).replace(":ckpt", "");

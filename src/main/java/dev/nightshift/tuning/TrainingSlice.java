@@ -15,6 +15,7 @@ import dev.nightshift.train.TrainingState;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.List;
+import java.util.OptionalDouble;
 import java.util.OptionalLong;
 import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
@@ -41,11 +42,13 @@ public final class TrainingSlice implements IdleWork {
     private volatile EngineSeat seat;
     private volatile TrainableModel model;
     private volatile boolean resident;
+    private volatile double secondsPerToken = Double.NaN;
 
     // ---- engine thread only
     private long busyAt;
     private Work current;
     private boolean begun;
+    private long workNanos;
     private TrainerSettings settings;
     private TrainingState kept;
     private int blocks;
@@ -87,16 +90,27 @@ public final class TrainingSlice implements IdleWork {
         return resident;
     }
 
+    /** Seconds of the device that a token of the latest step took; empty before the first. Any thread. */
+    OptionalDouble pace() {
+        double pace = secondsPerToken;
+        return Double.isNaN(pace) ? OptionalDouble.empty() : OptionalDouble.of(pace);
+    }
+
     // ---- host threads
 
     /**
      * A piece of work.
      *
+     * @param learns whether it is an optimizer step
      * @param begin gives the trainer its stages; null for what happens at once
      * @param end tells the outcome
      */
     private record Work(
-            Consumer<LoraTrainer> begin, Consumer<LoraTrainer> end, Runnable atOnce, CompletableFuture<?> outcome) {}
+            boolean learns,
+            Consumer<LoraTrainer> begin,
+            Consumer<LoraTrainer> end,
+            Runnable atOnce,
+            CompletableFuture<?> outcome) {}
 
     /** Begins a job's training; the arena is borrowed when its first step may run. */
     CompletableFuture<Void> open(TrainerSettings trainerSettings, TrainingState start, long arenaBytes) {
@@ -113,11 +127,11 @@ public final class TrainingSlice implements IdleWork {
     }
 
     CompletableFuture<StepResult> step(OptimizerStep step) {
-        return stages(trainer -> trainer.begin(step));
+        return stages(true, trainer -> trainer.begin(step));
     }
 
     CompletableFuture<StepResult> evaluate(Objective objective, List<MicroBatch> batches, boolean withAdapter) {
-        return stages(trainer -> trainer.beginEvaluation(objective, batches, withAdapter));
+        return stages(false, trainer -> trainer.beginEvaluation(objective, batches, withAdapter));
     }
 
     /** What was learnt so far. */
@@ -137,15 +151,15 @@ public final class TrainingSlice implements IdleWork {
         });
     }
 
-    private CompletableFuture<StepResult> stages(Consumer<LoraTrainer> begin) {
+    private CompletableFuture<StepResult> stages(boolean learns, Consumer<LoraTrainer> begin) {
         CompletableFuture<StepResult> outcome = new CompletableFuture<>();
-        queue.add(new Work(begin, done -> outcome.complete(done.result()), null, outcome));
+        queue.add(new Work(learns, begin, done -> outcome.complete(done.result()), null, outcome));
         seat.wake();
         return outcome;
     }
 
     private <T> CompletableFuture<T> post(CompletableFuture<T> outcome, Runnable atOnce) {
-        queue.add(new Work(null, null, atOnce, outcome));
+        queue.add(new Work(false, null, null, atOnce, outcome));
         seat.wake();
         return outcome;
     }
@@ -237,6 +251,7 @@ public final class TrainingSlice implements IdleWork {
         if (!begun) {
             current.begin().accept(trainer);
             begun = true;
+            workNanos = 0;
         }
         boolean first = true;
         while (!trainer.stepDone() && (first || fits(start, allowedNanos))) {
@@ -247,6 +262,7 @@ public final class TrainingSlice implements IdleWork {
             stageClock.ran(name, operations, nanoTime.getAsLong() - before);
             first = false;
         }
+        workNanos += nanoTime.getAsLong() - start;
         finishIfDone();
     }
 
@@ -260,6 +276,9 @@ public final class TrainingSlice implements IdleWork {
             Work done = current;
             current = null;
             begun = false;
+            if (done.learns()) {
+                secondsPerToken = workNanos / 1e9 / trainer.result().tokens();
+            }
             done.end().accept(trainer);
         }
     }

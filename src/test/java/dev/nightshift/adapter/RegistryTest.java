@@ -358,6 +358,18 @@ class RegistryTest {
     }
 
     @Test
+    void aCheckpointShowsUnderItsAliasAloneAndGoesWithIt() {
+        String alias = "ft:llama:nightshift::ftjob-00ff:ckpt-step-3";
+        publish("ftjob-00ff-step-3", "plain");
+        registry.alias(alias, "ftjob-00ff-step-3@1");
+        assertThat(ids()).contains(alias).doesNotContain("ftjob-00ff-step-3");
+        registry.delete(alias);
+        assertThat(registry.find(alias)).isEmpty();
+        assertThat(registry.find("ftjob-00ff-step-3")).isEmpty();
+        assertThat(root.resolve("ftjob-00ff-step-3").resolve("1")).doesNotExist();
+    }
+
+    @Test
     void leftoversOfAnInterruptedPublishOrDeleteAreRemovedAtStart() throws IOException {
         Path staged = scene.staged("plain");
         Files.createDirectories(root.resolve(".deleted-1/x"));

@@ -3,6 +3,9 @@ package dev.nightshift.tuning;
 import dev.nightshift.failure.ErrorCode;
 import dev.nightshift.failure.ServingException;
 import dev.nightshift.train.Segment;
+import dev.nightshift.train.data.Dataset;
+import dev.nightshift.train.data.DatasetOptions;
+import dev.nightshift.train.data.Packing;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -144,28 +147,43 @@ final class SimulatedDisk {
     /** Reads the files of {@link #upload}. */
     static SampleReader reader() {
         return (sources, spec, sequenceMax) -> {
-            List<SampleReader.Sample> rows = new ArrayList<>();
+            List<List<Segment>> rows = new ArrayList<>();
+            long tokens = 0;
+            boolean validation = JobFolders.isValidation(sources.getFirst().file());
             for (SampleReader.Source source : sources) {
                 try {
                     for (String line : Files.readAllLines(source.file())) {
-                        rows.add(new SampleReader.Sample(segments(line, spec.method())));
+                        rows.add(segments(line, spec.method()));
+                        tokens += Packing.tokens(rows.getLast());
                     }
                 } catch (IOException e) {
                     throw new ServingException(ErrorCode.INTERNAL, source.file().getFileName() + " can't be read", e);
                 }
             }
-            return new SampleReader.Samples(rows, List.of());
+            Dataset.Counts counts = new Dataset.Counts(rows.size(), tokens, tokens, 0, 0, 0, 0, 0);
+            if (!validation && rows.size() < DatasetOptions.TRAINING_ROWS_MIN) {
+                String few = rows.size() + " rows, at least " + DatasetOptions.TRAINING_ROWS_MIN + " are needed";
+                return new Dataset(List.of(), counts, List.of(new Dataset.Fault("", 0, few)), 1);
+            }
+            return new Dataset(rows, counts, List.of(), 0);
         };
     }
 
-    /** {@code prompt|answer}, or {@code prompt|better|worse}. */
+    /** {@code prompt|answer}, {@code prompt|better|worse}, or for KTO {@code prompt|answer|good} and any other last word. */
     private static List<Segment> segments(String line, TuningMethod method) {
         String[] parts = line.split("\\|");
-        if (method == TuningMethod.SUPERVISED) {
-            return List.of(segment(parts[0], parts[1], Segment.Role.TARGET));
-        }
-        return List.of(
-                segment(parts[0], parts[1], Segment.Role.CHOSEN), segment(parts[0], parts[2], Segment.Role.REJECTED));
+        return switch (method) {
+            case SUPERVISED -> List.of(segment(parts[0], parts[1], Segment.Role.TARGET));
+            case DPO, ORPO ->
+                List.of(
+                        segment(parts[0], parts[1], Segment.Role.CHOSEN),
+                        segment(parts[0], parts[2], Segment.Role.REJECTED));
+            case KTO ->
+                List.of(segment(
+                        parts[0],
+                        parts[1],
+                        parts[2].equals("good") ? Segment.Role.DESIRABLE : Segment.Role.UNDESIRABLE));
+        };
     }
 
     private static Segment segment(String prompt, String answer, Segment.Role role) {

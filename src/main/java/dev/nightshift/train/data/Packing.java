@@ -9,7 +9,8 @@ import java.util.List;
 public final class Packing {
     private Packing() {}
 
-    private static int tokens(List<Segment> sample) {
+    /** Rows that a sample takes. */
+    public static int tokens(List<Segment> sample) {
         return sample.stream().mapToInt(segment -> segment.ids().length).sum();
     }
 

@@ -6,6 +6,7 @@ import static org.hamcrest.Matchers.containsString;
 import static org.hamcrest.Matchers.equalTo;
 import static org.hamcrest.Matchers.hasItem;
 import static org.hamcrest.Matchers.hasSize;
+import static org.hamcrest.Matchers.not;
 import static org.hamcrest.Matchers.notNullValue;
 import static org.hamcrest.Matchers.nullValue;
 import static org.hamcrest.Matchers.startsWith;
@@ -142,6 +143,60 @@ class FineTuningTest {
         assertThat(failed.getString("status")).isEqualTo("failed");
         assertThat(failed.getString("error.param")).isEqualTo("training_file");
         assertThat(failed.getString("error.message")).contains("line 2");
+    }
+
+    @Test
+    void aDryRunTellsWhatAJobWouldTakeAndKeepsNothing() {
+        String file = upload(12);
+        JsonPath told = given().contentType("application/json")
+                .body(("{\"training_file\":\"%s\",\"hyperparameters\":{\"n_epochs\":2,\"batch_size\":5},"
+                                + "\"nightshift\":{\"lora\":{\"r\":4},\"max_sequence_length\":64}}")
+                        .formatted(file))
+                .post("/v1/nightshift/datasets/check")
+                .then()
+                .statusCode(200)
+                .body("object", equalTo("nightshift.dataset_check"))
+                .body("valid", equalTo(true))
+                .body("faults", hasSize(0))
+                .body("files[0].rows", equalTo(12))
+                .body("training.steps", equalTo(6))
+                .extract()
+                .jsonPath();
+        assertThat(told.getInt("training.trained_tokens")).isEqualTo(2 * told.getInt("files[0].tokens"));
+        assertThat(told.getInt("files[0].longest_tokens")).isLessThanOrEqualTo(64);
+        assertThat(told.getDouble("training.estimated_seconds")).isPositive();
+        assertThat(told.getLong("training.memory.arena_bytes"))
+                .isPositive()
+                .isLessThanOrEqualTo(told.getLong("training.memory.arena_bytes_max") + (64 << 20));
+        given().get("/v1/fine_tuning/jobs").then().body("data.training_file", not(hasItem(file)));
+    }
+
+    @Test
+    void aDryRunTellsFaultsWithTheirLines() {
+        String rows =
+                "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\"}]}\n";
+        String file = given().multiPart("purpose", "fine-tune")
+                .multiPart(
+                        "file", "bad.jsonl", (rows + "{\"messages\":[]}\n".repeat(30)).getBytes(StandardCharsets.UTF_8))
+                .post("/v1/files")
+                .path("id");
+        given().contentType("application/json")
+                .body("{\"training_file\":\"%s\",\"validation_file\":\"%s\"}".formatted(upload(10), file))
+                .post("/v1/nightshift/datasets/check")
+                .then()
+                .statusCode(200)
+                .body("valid", equalTo(false))
+                .body("training", nullValue())
+                .body("fault_count", equalTo(30))
+                .body("faults", hasSize(20))
+                .body("faults[0].file", equalTo(file))
+                .body("faults[0].line", equalTo(2));
+        given().contentType("application/json")
+                .body("{\"training_file\":\"file-none\"}")
+                .post("/v1/nightshift/datasets/check")
+                .then()
+                .statusCode(400)
+                .body("error.param", equalTo("training_file"));
     }
 
     @Test

@@ -1,0 +1,69 @@
+package dev.nightshift.tuning;
+
+import dev.nightshift.failure.ServingException;
+import dev.nightshift.train.Segment;
+import dev.nightshift.train.data.Dataset;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * What a job's files hold.
+ *
+ * @param validation the validation file's, if the job has one
+ * @param heldOut share of the training rows that is measured with where there is none
+ */
+record JobData(Dataset training, Optional<Dataset> validation, double heldOut) {
+    /** Rows to learn from, and rows to measure with. */
+    record Rows(List<List<Segment>> training, List<List<Segment>> validation) {}
+
+    /** @param folder of the job */
+    static JobData read(SampleReader reader, JobSpec spec, Path folder, int sequenceMax) {
+        List<SampleReader.Source> sources = new ArrayList<>();
+        for (int i = 0; i < spec.files().size(); i++) {
+            sources.add(new SampleReader.Source(
+                    JobFolders.trainingFile(folder, i), spec.files().get(i).weight()));
+        }
+        Dataset training = reader.read(sources, spec, sequenceMax);
+        Path file = JobFolders.validationFile(folder);
+        Optional<Dataset> validation = Files.exists(file)
+                ? Optional.of(reader.read(List.of(new SampleReader.Source(file, 1)), spec, sequenceMax))
+                : Optional.empty();
+        return new JobData(training, validation, spec.options().heldOut());
+    }
+
+    /** Refuses it as a whole where a row has a fault. */
+    JobData sound() throws ServingException {
+        training.sound("training_file");
+        validation.ifPresent(dataset -> dataset.sound("validation_file"));
+        return this;
+    }
+
+    boolean isSound() {
+        return training.faultCount() == 0
+                && validation.map(dataset -> dataset.faultCount() == 0).orElse(true);
+    }
+
+    /** Sentences on what is odd but no fault. */
+    List<String> notes() {
+        List<String> notes = new ArrayList<>(training.notes());
+        validation.ifPresent(dataset -> dataset.notes().forEach(note -> notes.add("validation file: " + note)));
+        return notes;
+    }
+
+    /** Validation rows come from their file, else every so many of the training rows is held out. */
+    Rows rows() {
+        if (validation.isPresent() || heldOut == 0) {
+            return new Rows(training.samples(), validation.map(Dataset::samples).orElse(List.of()));
+        }
+        List<List<Segment>> kept = new ArrayList<>();
+        List<List<Segment>> held = new ArrayList<>();
+        for (int i = 0; i < training.samples().size(); i++) {
+            boolean out = Math.floor((i + 1) * heldOut) > Math.floor(i * heldOut);
+            (out ? held : kept).add(training.samples().get(i));
+        }
+        return new Rows(kept, held);
+    }
+}

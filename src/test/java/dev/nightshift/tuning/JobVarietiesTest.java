@@ -1,0 +1,191 @@
+package dev.nightshift.tuning;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.nightshift.failure.ServingException;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Random;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What jobs can be asked to do, on golden/models/llama, without a web server. */
+class JobVarietiesTest {
+    @TempDir
+    Path folder;
+
+    private SimulatedDisk disk;
+
+    @BeforeEach
+    void upload() throws IOException {
+        disk = new SimulatedDisk(folder.resolve("disk"));
+        disk.upload("train", rows(12));
+        disk.upload("valid", rows(4));
+    }
+
+    private static List<String> rows(int count) {
+        Random random = new Random(3);
+        List<String> rows = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            int a = 20 + random.nextInt(8);
+            rows.add("5 %d %d %d|7 8 9 %d 10 2".formatted(a, a + 1, a + 2, a + 3));
+        }
+        return rows;
+    }
+
+    private static Map<String, Object> request(String file, Map<String, Object> own) {
+        Map<String, Object> nightshift = new HashMap<>(
+                Map.of("lora", Map.of("r", 4, "alpha", 8), "learning_rate", 0.01, "max_sequence_length", 64));
+        nightshift.putAll(own);
+        return new HashMap<>(Map.of(
+                "model",
+                "llama",
+                "training_file",
+                file,
+                "suffix",
+                "pattern",
+                "seed",
+                11,
+                "hyperparameters",
+                Map.of("n_epochs", 4, "batch_size", 4),
+                "nightshift",
+                nightshift));
+    }
+
+    private SimulatedProcess process() {
+        return new SimulatedProcess(disk, "digest-of-the-base", TuningMode.ALWAYS);
+    }
+
+    private static Job succeeded(SimulatedProcess process, Map<String, Object> body) throws InterruptedException {
+        return process.await(process.jobs.create(body).id(), JobState.SUCCEEDED);
+    }
+
+    private static List<Job.Metrics> history(SimulatedProcess process, Job job) {
+        return process.jobs.database().read(handle -> HistoryRows.metrics(handle, job.id()));
+    }
+
+    private static List<String> messages(SimulatedProcess process, Job job) {
+        return process.jobs.events(job.id(), Optional.empty(), 100).items().stream()
+                .map(Job.Event::message)
+                .toList();
+    }
+
+    private static double loss(Job.Metrics metrics) {
+        return metrics.trainLoss().orElseThrow();
+    }
+
+    @Test
+    void orpoLearnsTheBetterAnswerWithoutAReference() throws Exception {
+        disk.upload(
+                "pairs", rows(12).stream().map(row -> row + "|60 61 62 63 2").toList());
+        try (SimulatedProcess process = process()) {
+            Job job = succeeded(process, request("pairs", Map.of("method", "orpo", "held_out", 0.2)));
+            assertThat(job.spec().method()).isEqualTo(TuningMethod.ORPO);
+            List<Job.Metrics> history = history(process, job);
+            assertThat(loss(history.getLast())).isLessThan(loss(history.get(1)));
+            assertThat(history.getLast().fullLoss().orElseThrow())
+                    .isLessThan(history.getFirst().fullLoss().orElseThrow());
+        }
+    }
+
+    @Test
+    void ktoLearnsFromAnswersMarkedGoodOrBad() throws Exception {
+        List<String> rated =
+                new ArrayList<>(rows(8).stream().map(row -> row + "|good").toList());
+        rows(8).forEach(row -> rated.add(row.substring(0, row.indexOf('|')) + "|60 61 62 63 2|bad"));
+        disk.upload("rated", rated);
+        try (SimulatedProcess process = process()) {
+            Job job = succeeded(process, request("rated", Map.of("method", "kto")));
+            List<Job.Metrics> history = history(process, job);
+            // without an adapter every answer's value is a sigmoid of zero
+            assertThat(loss(history.getFirst())).isBetween(0.49, 0.51);
+            assertThat(loss(history.getLast())).isLessThan(0.45);
+        }
+    }
+
+    @Test
+    void aJobGoesOnFromAnAdapterAndFromAFineTunedName() throws Exception {
+        try (SimulatedProcess process = process()) {
+            Job first = succeeded(process, request("train", Map.of()));
+            double reached = loss(history(process, first).getLast());
+            double began = loss(history(process, first).getFirst());
+            for (String from :
+                    List.of(first.model().orElseThrow(), first.model().orElseThrow() + ":ckpt-step-12")) {
+                Map<String, Object> body = request("train", Map.of("learning_rate", 0.001));
+                body.put("model", from);
+                body.put("suffix", "further");
+                Job second = succeeded(process, body);
+                assertThat(second.model().orElseThrow()).startsWith("ft:llama:nightshift:further:");
+                assertThat(loss(history(process, second).getFirst())).isLessThan((began + reached) / 2);
+            }
+            Map<String, Object> unknown = request("train", Map.of());
+            unknown.put("model", "nobody");
+            assertThatThrownBy(() -> process.jobs.create(unknown))
+                    .isInstanceOf(ServingException.class)
+                    .hasMessageContaining("nobody");
+        }
+    }
+
+    @Test
+    void evaluatesEverySoManyStepsAndEndsWhenNothingGetsBetter() throws Exception {
+        // what the training makes less likely
+        disk.upload("other", List.of("5 20 21 22|60 61 62 63 64", "5 22 23 24|65 66 67 68 69"));
+        try (SimulatedProcess process = process()) {
+            Map<String, Object> body =
+                    request("train", Map.of("evaluate_every", 2, "patience", 2, "publish", "finite"));
+            body.put("validation_file", "other");
+            body.put("hyperparameters", Map.of("n_epochs", 20, "batch_size", 4));
+            Job job = succeeded(process, body);
+            assertThat(job.numbers().orElseThrow().steps()).isEqualTo(60);
+            assertThat(job.stepsDone()).isBetween(4, 20).matches(steps -> steps % 2 == 0);
+            List<Job.Metrics> history = history(process, job);
+            assertThat(history)
+                    .filteredOn(row -> row.step() > 0 && row.step() % 2 == 0)
+                    .allMatch(row -> row.validLoss().isPresent());
+            assertThat(history)
+                    .filteredOn(row -> row.step() % 2 == 1)
+                    .allMatch(row -> row.validLoss().isEmpty());
+            assertThat(messages(process, job)).anyMatch(text -> text.startsWith("Step 2/60: validation loss="));
+        }
+    }
+
+    @Test
+    void severalFilesAreMixedByTheirWeights() throws Exception {
+        disk.upload("more", rows(11));
+        try (SimulatedProcess process = process()) {
+            Job job = succeeded(process, request("train", Map.of("files", List.of(Map.of("id", "more", "weight", 1)))));
+            assertThat(job.numbers().orElseThrow().steps()).isEqualTo(4 * 6);
+            assertThat(job.trainedTokens()).isEqualTo(4 * 23 * 10);
+        }
+    }
+
+    @Test
+    void aForecastComesTrue() throws Exception {
+        try (SimulatedProcess process = process()) {
+            Map<String, Object> body = request("train", Map.of());
+            body.put("validation_file", "valid");
+            JobForecast.Outlook told = process.jobs.check(body).outlook().orElseThrow();
+            assertThat(told.seconds().orElseThrow()).isPositive();
+            assertThat(told.validationRows()).isEqualTo(4);
+            assertThat(told.memory().layersKept()).isEqualTo(told.memory().layers());
+            Job job = succeeded(process, body);
+            assertThat(job.stepsDone()).isEqualTo(told.numbers().steps());
+            assertThat(job.trainedTokens()).isEqualTo(told.trainedTokens());
+            Job.Event summary = process.jobs.events(job.id(), Optional.empty(), 100).items().stream()
+                    .filter(event -> event.message().startsWith("Files validated"))
+                    .findFirst()
+                    .orElseThrow();
+            assertThat(summary.message())
+                    .contains("12 rows, 4 for validation, 120 tokens", "12 steps", " of the device");
+            assertThat(summary.data()).containsEntry("total_steps", 12).containsKey("estimated_seconds");
+            assertThat(folder.resolve("disk/jobs")).isEmptyDirectory();
+        }
+    }
+}
