@@ -71,6 +71,7 @@ public class ModelLifecycle {
         try {
             ResidentModel model = wiring.load(new LoggedProgress(served), this::deviceFailed);
             EngineMeters.bind(meters, model);
+            AdapterMeters.bind(meters, model);
             loaded.complete(model);
             adapters.ready(wiring.library(model));
             tuning.start();

@@ -73,7 +73,7 @@ public final class AdapterLibrary {
         Path staged = registry.stage();
         try {
             Path file = spool.resolve("archive");
-            copy(archive, file);
+            copy(archive, file, 0);
             AdapterArchive.unpack(file, staged, limits);
             return publish(name, staged);
         } catch (IOException e) {
@@ -90,11 +90,12 @@ public final class AdapterLibrary {
         AdapterFolders.checkedName(name);
         Path staged = registry.stage();
         try {
+            long bytes;
             try (InputStream in = Files.newInputStream(config)) {
-                copy(in, staged.resolve(PeftFolder.CONFIG));
+                bytes = copy(in, staged.resolve(PeftFolder.CONFIG), 0);
             }
             try (InputStream in = Files.newInputStream(weights)) {
-                copy(in, staged.resolve(PeftFolder.WEIGHTS));
+                copy(in, staged.resolve(PeftFolder.WEIGHTS), bytes);
             }
             return publish(name, staged);
         } catch (IOException e) {
@@ -104,21 +105,23 @@ public final class AdapterLibrary {
         }
     }
 
-    private void copy(InputStream in, Path file) throws IOException {
+    /** @param before bytes of the same upload that were copied already; the new sum is returned */
+    private long copy(InputStream in, Path file, long before) throws IOException {
         byte[] piece = new byte[PIECE_BYTES];
-        long bytes = 0;
+        long bytes = before;
         try (OutputStream out = Files.newOutputStream(file)) {
             for (int count = in.read(piece); count >= 0; count = in.read(piece)) {
                 bytes += count;
                 if (bytes > limits.bytesMax()) {
                     throw new ServingException(
                             ErrorCode.PAYLOAD_TOO_LARGE,
-                            "the upload has more than %d bytes (nightshift.adapter-upload-limit)"
-                                    .formatted(limits.bytesMax()));
+                            "the upload has more than %d bytes, reached in %s (nightshift.adapter-upload-limit)"
+                                    .formatted(limits.bytesMax(), file.getFileName()));
                 }
                 out.write(piece, 0, count);
             }
         }
+        return bytes;
     }
 
     /** A record that came with the files must be true of them; what it says about their making is kept. */

@@ -22,6 +22,7 @@ public final class AdapterRegistry implements AutoCloseable {
 
     private final AdapterOptions options;
     private final AdapterFolders folders;
+    private final AdapterSlots slots;
     private final HostCopies copies;
     private final VersionLives lives;
     private final AdapterChanges changes;
@@ -35,6 +36,7 @@ public final class AdapterRegistry implements AutoCloseable {
     private AdapterRegistry(AdapterOptions options, WeightSource base, AdapterSlots slots, Runnable wake) {
         this.options = options;
         this.folders = new AdapterFolders(options.root());
+        this.slots = slots;
         this.copies = new HostCopies(base, options.hostBytes(), slots.arenaBytes(), this::isPinned, wake);
         this.lives = new VersionLives(names, slots, copies, this::isPinned);
         this.changes = new AdapterChanges(options, folders, names, lives, copies);
@@ -127,6 +129,30 @@ public final class AdapterRegistry implements AutoCloseable {
     /** Host memory that adapters take now. */
     public long hostBytes() {
         return copies.bytes();
+    }
+
+    /** What the adapters take and did. */
+    public AdapterStatistics statistics() {
+        List<Version> versions;
+        synchronized (names) {
+            versions = names.all();
+        }
+        return new AdapterStatistics(
+                versions.size(),
+                (int) versions.stream()
+                        .filter(version -> version.state() == AdapterState.FAILED)
+                        .count(),
+                slots.count(),
+                slots.occupied(),
+                slots.arenaBytes(),
+                slots.usedBytes(),
+                copies.bytes(),
+                copies.loads(),
+                copies.loadNanos(),
+                copies.failures(),
+                slots.placements(),
+                slots.evictions(),
+                copies.evictions());
     }
 
     // ---- requests

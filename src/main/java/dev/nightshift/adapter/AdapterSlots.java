@@ -42,6 +42,7 @@ public final class AdapterSlots {
 
     private long clock;
     private long placements;
+    private long evictions;
 
     private static final class Slot {
         /** Null = empty. */
@@ -98,6 +99,11 @@ public final class AdapterSlots {
     /** How often an adapter was written to the device. */
     public synchronized long placements() {
         return placements;
+    }
+
+    /** How often an idle adapter made way for another one. */
+    synchronized long evictions() {
+        return evictions;
     }
 
     synchronized boolean resident(Version version) {
@@ -204,7 +210,7 @@ public final class AdapterSlots {
                 throw new IllegalStateException("the vacant slot is gone: two threads place adapters");
             }
             Slot slot = slots[index];
-            clear(slot);
+            evict(slot);
             starts = room(slot, copy);
             if (starts == null) {
                 waiting.putIfAbsent(ticket, 0);
@@ -227,7 +233,7 @@ public final class AdapterSlots {
         for (Tensor tensor : tensors(copy)) {
             long start = ranges.allocate(tensor.bytes());
             while (start < 0 && longestIdle() >= 0) {
-                clear(slots[longestIdle()]);
+                evict(slots[longestIdle()]);
                 start = ranges.allocate(tensor.bytes());
             }
             if (start < 0) {
@@ -289,6 +295,11 @@ public final class AdapterSlots {
     }
 
     // ---- any thread
+
+    private void evict(Slot slot) {
+        evictions += slot.version == null ? 0 : 1;
+        clear(slot);
+    }
 
     private void clear(Slot slot) {
         slot.ranges.forEach(range -> ranges.free(range.start(), range.bytes()));

@@ -18,6 +18,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Predicate;
 
 /**
@@ -43,7 +44,11 @@ final class HostCopies implements AutoCloseable {
     private final Set<Version> wanted = new HashSet<>();
     private final Set<Version> held = new HashSet<>();
     private long bytes;
+    private long evictions;
     private boolean closed;
+    private final AtomicLong loads = new AtomicLong();
+    private final AtomicLong loadNanos = new AtomicLong();
+    private final AtomicLong failures = new AtomicLong();
 
     /**
      * @param bytesMax host memory of all copies; a single larger one is kept nevertheless, alone
@@ -143,6 +148,19 @@ final class HostCopies implements AutoCloseable {
 
     /** Reads a folder and checks all of it; every refusal names the adapter. */
     Checked check(Path folder, String id) {
+        long start = System.nanoTime();
+        boolean read = false;
+        try {
+            Checked checked = readWhole(folder, id);
+            read = true;
+            return checked;
+        } finally {
+            (read ? loads : failures).incrementAndGet();
+            loadNanos.addAndGet(System.nanoTime() - start);
+        }
+    }
+
+    private Checked readWhole(Path folder, String id) {
         Arena arena = Arena.ofShared();
         try {
             PeftAdapter adapter = PeftAdapter.read(folder, base.config(), arena, adapterBytesMax);
@@ -190,6 +208,7 @@ final class HostCopies implements AutoCloseable {
             if (version != newest && !wanted.contains(version) && !held.contains(version) && !pinned.test(version)) {
                 i.remove();
                 bytes -= entry.getValue().hostBytes();
+                evictions++;
                 entry.getValue().arena().close();
             }
         }
@@ -243,6 +262,26 @@ final class HostCopies implements AutoCloseable {
 
     synchronized long bytes() {
         return bytes;
+    }
+
+    /** Copies that made way for others. */
+    synchronized long evictions() {
+        return evictions;
+    }
+
+    /** Adapters read whole, those of uploads too. */
+    long loads() {
+        return loads.get();
+    }
+
+    /** Time spent reading and checking. */
+    long loadNanos() {
+        return loadNanos.get();
+    }
+
+    /** Adapters that were refused. */
+    long failures() {
+        return failures.get();
     }
 
     @Override

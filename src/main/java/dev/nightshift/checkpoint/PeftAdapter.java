@@ -43,15 +43,16 @@ public record PeftAdapter(
         PeftConfig parsed = PeftConfig.parse(config);
         PeftFolder.refusePickle(folder);
         MemorySegment tensors = bytes(folder.resolve(PeftFolder.WEIGHTS), arena, bytesMax);
-        PeftFolder.Content content =
-                PeftFolder.read(parsed, base, new SafetensorsFile(PeftFolder.WEIGHTS, tensors));
+        PeftFolder.Content content = PeftFolder.read(parsed, base, new SafetensorsFile(PeftFolder.WEIGHTS, tensors));
         return new PeftAdapter(parsed, content.weights(), content.baseCopies(), digest(config, tensors));
     }
 
     /** Bytes of all tensors that were read, copies of the base's among them. */
     public long bytes() {
         return weights.bytes()
-                + baseCopies.values().stream().mapToLong(copy -> copy.data().byteSize()).sum();
+                + baseCopies.values().stream()
+                        .mapToLong(copy -> copy.data().byteSize())
+                        .sum();
     }
 
     /** Refuses an adapter that brings another head than the base's along with factors for it. */
@@ -83,7 +84,9 @@ public record PeftAdapter(
     }
 
     private static float rounded(float value, Weight weight) {
-        return weight instanceof Weight.Dense dense ? rounded(value, dense.values().dtype()) : value;
+        return weight instanceof Weight.Dense dense
+                ? rounded(value, dense.values().dtype())
+                : value;
     }
 
     private static float rounded(float value, DType dtype) {

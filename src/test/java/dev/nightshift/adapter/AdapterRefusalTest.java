@@ -151,7 +151,7 @@ class AdapterRefusalTest {
                 "lora_alpha | 1e300",
                 "alpha_pattern | {\"q_proj\": \"16\"}",
                 "layers_to_transform | [0.5]",
-                                "layers_pattern | [\"blocks\"]",
+                "layers_pattern | [\"blocks\"]",
                 "use_something_new | true",
                 "something_config | {\"a\": 1}",
                 "init_lora_weights | \"pissa_niter_4\"",
@@ -199,8 +199,9 @@ class AdapterRefusalTest {
     void acceptsFullNamesOutsideLayersToTransformAsPeftDoes() throws IOException {
         config("layers_to_transform", "[2]");
         config("target_modules", "[\"model.layers.0.self_attn.q_proj\",\"down_proj\"]");
-        tensors(all -> all.keySet().removeIf(key -> !key.contains("layers.0.self_attn.q_proj")
-                && !key.contains("layers.2.mlp.down_proj")));
+        tensors(all -> all.keySet()
+                .removeIf(
+                        key -> !key.contains("layers.0.self_attn.q_proj") && !key.contains("layers.2.mlp.down_proj")));
         acceptsTheGoldenAsItIs();
     }
 

@@ -38,7 +38,8 @@ class FamilyAdaptersTest {
         List<String> names = List.of(adapters.split(" "));
         names.forEach(name -> AdapterScene.copy(GOLDENS.resolve(name), root.resolve(name)));
         try (AdapterScene scene = AdapterScene.openFamily(root, family, form, names.size(), ARENA_BYTES)) {
-            GoldenTensors first = GoldenTensors.open(GOLDENS.resolve(names.getFirst()).resolve("io.safetensors"));
+            GoldenTensors first =
+                    GoldenTensors.open(GOLDENS.resolve(names.getFirst()).resolve("io.safetensors"));
             int[] ids = first.ints("input_ids");
             float[] base = scene.model.logits(ids, -1);
             List<AdapterLease> leases = new ArrayList<>();
@@ -50,17 +51,24 @@ class FamilyAdaptersTest {
             }
             float[] mixed = scene.model.logits(ids, slots);
             for (int i = 0; i < names.size(); i++) {
-                GoldenTensors golden = GoldenTensors.open(GOLDENS.resolve(names.get(i)).resolve("io.safetensors"));
+                GoldenTensors golden =
+                        GoldenTensors.open(GOLDENS.resolve(names.get(i)).resolve("io.safetensors"));
                 assertThat(golden.ints("input_ids")).isEqualTo(ids);
                 float[] solo = scene.model.logits(ids, slots[i]);
                 double error = GoldenLogitsTest.relativeError(solo, golden.floats("logits"));
                 double change = GoldenLogitsTest.relativeError(base, golden.floats("logits"));
                 System.err.printf("%s: relative error %.2e, change %.2f%n", names.get(i), error, change);
-                assertThat(change).as("%s changes what the base says", names.get(i)).isGreaterThan(CHANGE);
+                assertThat(change)
+                        .as("%s changes what the base says", names.get(i))
+                        .isGreaterThan(CHANGE);
                 assertThat(error).as(names.get(i)).isLessThan(RELATIVE);
-                assertThat(text(mixed, i, solo.length)).as("%s in a mixed batch", names.get(i)).isEqualTo(solo);
+                assertThat(text(mixed, i, solo.length))
+                        .as("%s in a mixed batch", names.get(i))
+                        .isEqualTo(solo);
             }
-            assertThat(text(mixed, names.size(), base.length)).as("the base in a mixed batch").isEqualTo(base);
+            assertThat(text(mixed, names.size(), base.length))
+                    .as("the base in a mixed batch")
+                    .isEqualTo(base);
             leases.forEach(AdapterLease::close);
         }
     }

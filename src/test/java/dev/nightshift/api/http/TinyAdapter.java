@@ -34,15 +34,25 @@ public record TinyAdapter(byte[] config, byte[] weights) {
 
     /** The same for the same seed. */
     public static TinyAdapter of(int rank, long seed) {
-        return of(rank, seed, 0);
+        return of(rank, seed, 0, false, false);
+    }
+
+    /** One with magnitudes. */
+    public static TinyAdapter dora(int rank, long seed) {
+        return of(rank, seed, 0, true, false);
+    }
+
+    /** One that brings a head of its own. */
+    public static TinyAdapter withHead(int rank, long seed) {
+        return of(rank, seed, 0, false, true);
     }
 
     /** One that holds a NaN. */
     public static TinyAdapter broken() {
-        return of(4, 1, Float.NaN);
+        return of(4, 1, Float.NaN, false, false);
     }
 
-    private static TinyAdapter of(int rank, long seed, float first) {
+    private static TinyAdapter of(int rank, long seed, float first, boolean dora, boolean head) {
         Random random = new Random(seed);
         Path folder = null;
         try (Checkpoint base = Checkpoint.open(
@@ -55,7 +65,8 @@ public record TinyAdapter(byte[] config, byte[] weights) {
                     int target = LoraTargets.of(layer, projection);
                     Tensor a = random(random, rank, AdapterModules.inputs(config, target), arena);
                     Tensor b = random(random, AdapterModules.outputs(config, target), rank, arena);
-                    factors.add(new LoraWeights.Factors(target, a, b, 1, null));
+                    Tensor magnitude = dora ? ones(AdapterModules.outputs(config, target), arena) : null;
+                    factors.add(new LoraWeights.Factors(target, a, b, 1, magnitude));
                 }
             }
             if (Float.isNaN(first)) {
@@ -65,7 +76,7 @@ public record TinyAdapter(byte[] config, byte[] weights) {
             PeftFolder.write(
                     folder,
                     new PeftFolder.Description("nightshift-tiny", rank, rank, false, 0, List.of("q_proj", "v_proj")),
-                    new LoraWeights(factors, Map.of()),
+                    new LoraWeights(factors, head ? head(random, config, arena) : Map.of()),
                     config);
             return new TinyAdapter(
                     Files.readAllBytes(folder.resolve(PeftFolder.CONFIG)),
@@ -87,6 +98,19 @@ public record TinyAdapter(byte[] config, byte[] weights) {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    private static Map<Integer, Tensor> head(Random random, ModelConfig config, Arena arena) {
+        return Map.of(
+                LoraTargets.head(config.layers()), random(random, config.vocabSize(), config.hiddenSize(), arena));
+    }
+
+    private static Tensor ones(int count, Arena arena) {
+        MemorySegment values = arena.allocate(4L * count, Float.BYTES);
+        for (long i = 0; i < count; i++) {
+            values.setAtIndex(ValueLayout.JAVA_FLOAT, i, 1 + i % 3);
+        }
+        return new Tensor(values, DType.F32, Shape.of(count));
     }
 
     private static Tensor random(Random random, int rows, int columns, Arena arena) {
