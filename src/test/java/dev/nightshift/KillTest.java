@@ -90,7 +90,8 @@ class KillTest {
                         server.toString(),
                         rows.toString(),
                         Integer.toString(epochs))
-                .redirectError(server.resolveSibling(server.getFileName() + ".log").toFile())
+                .redirectError(
+                        server.resolveSibling(server.getFileName() + ".log").toFile())
                 .start();
         long begun = System.nanoTime();
         List<String> lines = new ArrayList<>();
@@ -129,7 +130,7 @@ class KillTest {
     @Test
     @Tag("slow")
     void twentyKillsLoseNothingAndChangeNoBit() throws Exception {
-        killAndCompare(20, 120);
+        killAndCompare(20, 50);
     }
 
     private void killAndCompare(int kills, int epochs) throws Exception {
@@ -138,8 +139,8 @@ class KillTest {
         Life undisturbed = live(quiet, epochs, -1);
         assertThat(undisturbed.last()).as(log(quiet)).startsWith("ended SUCCEEDED " + steps);
         long seed = System.nanoTime();
-        System.out.println("kill moments from seed " + seed + ", undisturbed " + undisturbed.readyAt() + " ms to ready, "
-                + undisturbed.endedAt() + " ms to the end");
+        System.out.println("kill moments from seed " + seed + ", undisturbed " + undisturbed.readyAt()
+                + " ms to ready, " + undisturbed.endedAt() + " ms to the end");
         Random random = new Random(seed);
         Path server = Files.createDirectory(folder.resolve("server"));
         Map<String, String> promised = new HashMap<>();
@@ -171,7 +172,9 @@ class KillTest {
                 String[] parts = line.split(" ", 3);
                 promised.put(parts[1], parts[2]);
             } else if (line.startsWith("job ")) {
-                assertThat(known).as("a second job beside the one that was promised").isNull();
+                assertThat(known)
+                        .as("a second job beside the one that was promised")
+                        .isNull();
                 known = line.substring("job ".length());
             }
         }
@@ -190,16 +193,18 @@ class KillTest {
         var config = ServerLife.config(server, MODEL.toString());
         ModelSettings model = config.getConfigMapping(ModelSettings.class);
         try (Database database = Database.open(Path.of(model.data()))) {
-            List<String> jobs = database.read(handle -> handle.createQuery("select id from tuning_job where state = 'succeeded'")
-                    .mapTo(String.class)
-                    .list());
+            List<String> jobs =
+                    database.read(handle -> handle.createQuery("select id from tuning_job where state = 'succeeded'")
+                            .mapTo(String.class)
+                            .list());
             assertThat(jobs).hasSize(1);
             if (job != null) {
                 assertThat(jobs).containsExactly(job);
             }
-            List<Integer> metrics = database.read(handle -> handle.createQuery("select step from tuning_metric order by step")
-                    .mapTo(Integer.class)
-                    .list());
+            List<Integer> metrics =
+                    database.read(handle -> handle.createQuery("select step from tuning_metric order by step")
+                            .mapTo(Integer.class)
+                            .list());
             assertThat(metrics).hasSize(steps).doesNotHaveDuplicates();
             List<Integer> checkpoints =
                     database.read(handle -> handle.createQuery("select step from tuning_checkpoint order by step")
@@ -211,8 +216,7 @@ class KillTest {
             }
             expected.add(steps);
             assertThat(checkpoints).isEqualTo(expected);
-            FileStore files = new FileStore(
-                    database, Path.of(model.data(), "files"), limits(), Clock.systemUTC());
+            FileStore files = new FileStore(database, Path.of(model.data(), "files"), limits(), Clock.systemUTC());
             for (Map.Entry<String, String> file : promised.entrySet()) {
                 assertThat(files.content(file.getKey())).hasContent(file.getValue());
             }
@@ -233,7 +237,9 @@ class KillTest {
 
     private static List<String> names(Path folder) throws IOException {
         try (Stream<Path> children = Files.list(folder)) {
-            return children.map(child -> child.getFileName().toString()).sorted().toList();
+            return children.map(child -> child.getFileName().toString())
+                    .sorted()
+                    .toList();
         }
     }
 }

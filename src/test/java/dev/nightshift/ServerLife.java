@@ -112,17 +112,26 @@ public final class ServerLife {
                         rows.getBytes(StandardCharsets.UTF_8))
                 .id();
         Job job = jobs.create(Map.of(
-                "model", "base",
-                "training_file", file,
-                "suffix", SUFFIX,
-                "seed", 11,
-                "hyperparameters", Map.of("n_epochs", epochs, "batch_size", 4),
+                "model",
+                "base",
+                "training_file",
+                file,
+                "suffix",
+                SUFFIX,
+                "seed",
+                11,
+                "hyperparameters",
+                Map.of("n_epochs", epochs, "batch_size", 4),
                 "nightshift",
-                        Map.of(
-                                "lora", Map.of("r", 4, "alpha", 8, "dropout", 0.1),
-                                "learning_rate", 0.005,
-                                "checkpoint_every", 9,
-                                "max_sequence_length", 64)));
+                Map.of(
+                        "lora",
+                        Map.of("r", 4, "alpha", 8, "dropout", 0.1),
+                        "learning_rate",
+                        0.005,
+                        "checkpoint_every",
+                        9,
+                        "max_sequence_length",
+                        64)));
         say("job " + job.id());
         return job;
     }

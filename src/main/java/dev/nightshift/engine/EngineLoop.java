@@ -181,7 +181,8 @@ public final class EngineLoop implements AutoCloseable {
     /** A snapshot of what it does and has done. */
     public EngineStatistics statistics() {
         EngineCounters c = counters;
-        // Each is read once: together they are all sequences between submission and end, whatever the engine does meanwhile.
+        // Each is read once: together they are all sequences between submission and end, whatever the engine does
+        // meanwhile.
         int inFlight = admission.inFlight();
         int running = Math.min(c.running, inFlight);
         return new EngineStatistics(

@@ -6,8 +6,11 @@ import dev.nightshift.jsonl.JsonLines;
 import dev.nightshift.jsonl.JsonlFault;
 import dev.nightshift.store.Database;
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
@@ -92,6 +95,66 @@ public final class FileStore {
             throw Disk.failure("the file '" + given.filename() + "' can't be stored", e);
         }
         return accept(unfinished, given, Long.MAX_VALUE);
+    }
+
+    /**
+     * Stores what comes in as a stream, as one sent in one request.
+     *
+     * @throws ServingException PAYLOAD_TOO_LARGE as soon as it is longer than such a file may be
+     */
+    public StoredFile receive(InputStream content, NewFile given) {
+        Path unfinished = newIncoming();
+        try {
+            try (OutputStream out = Files.newOutputStream(unfinished, StandardOpenOption.CREATE_NEW)) {
+                copy(content, out, limits.fileBytesMax());
+            } catch (IOException e) {
+                throw Disk.failure("the file '" + given.filename() + "' can't be stored", e);
+            }
+            return accept(unfinished, given, limits.fileBytesMax());
+        } finally {
+            discard(unfinished);
+        }
+    }
+
+    private static void copy(InputStream content, OutputStream out, long bytesMax) throws IOException {
+        byte[] buffer = new byte[1 << 16];
+        long bytes = 0;
+        for (int count = read(content, buffer); count >= 0; count = read(content, buffer)) {
+            bytes += count;
+            if (bytes > bytesMax) {
+                throw new ServingException(
+                                ErrorCode.PAYLOAD_TOO_LARGE, "file: more than %d bytes, the limit".formatted(bytesMax))
+                        .withParam("file");
+            }
+            out.write(buffer, 0, count);
+        }
+    }
+
+    private static int read(InputStream content, byte[] buffer) {
+        try {
+            return content.read(buffer);
+        } catch (IOException e) {
+            throw ServingException.invalid("file", "file: the upload broke off: " + e.getMessage());
+        }
+    }
+
+    /** What is left of content that was not accepted; goes at the next start where it can't now. */
+    private static void discard(Path unfinished) {
+        try {
+            Disk.delete(unfinished);
+        } catch (IOException e) {
+            System.getLogger(FileStore.class.getName())
+                    .log(System.Logger.Level.WARNING, "{0} can''t be deleted: {1}", unfinished, e.getMessage());
+        }
+    }
+
+    /** A file's content to be read; closing it is the caller's. */
+    public InputStream open(String id) {
+        try {
+            return Files.newInputStream(content(id));
+        } catch (IOException e) {
+            throw Disk.failure("the content of file " + id + " can't be read", e);
+        }
     }
 
     /** @param with further rows of the same transaction */

@@ -104,7 +104,9 @@ class EngineLifeTest {
             while (loop.statistics().busy()) {
                 Thread.onSpinWait();
             }
-            assertThat(released.get()).as("ends before the engine counts as idle").isEqualTo(1);
+            assertThat(released.get())
+                    .as("ends before the engine counts as idle")
+                    .isEqualTo(1);
             assertThat(Transcript.read(sequence).ids()).hasSize(2);
         }
     }

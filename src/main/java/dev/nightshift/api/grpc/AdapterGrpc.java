@@ -30,7 +30,6 @@ import dev.nightshift.proto.v1.SetAdapterAliasRequest;
 import dev.nightshift.proto.v1.UnloadAdapterRequest;
 import dev.nightshift.proto.v1.UnloadAdapterResponse;
 import dev.nightshift.proto.v1.UploadAdapterRequest;
-import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import io.quarkus.grpc.GrpcService;
 import io.smallrye.common.annotation.Blocking;
@@ -133,7 +132,10 @@ public class AdapterGrpc extends AdapterServiceGrpc.AdapterServiceImplBase {
 
     @Override
     public StreamObserver<UploadAdapterRequest> uploadAdapter(StreamObserver<AdapterVersion> observer) {
-        return UploadPipe.start((ServerCallStreamObserver<AdapterVersion>) observer, adapters);
+        return UploadPipe.start(
+                observer,
+                AdapterMessages::part,
+                (name, content) -> AdapterMessages.version(adapters.get().upload(name, content)));
     }
 
     @Override
@@ -141,7 +143,7 @@ public class AdapterGrpc extends AdapterServiceGrpc.AdapterServiceImplBase {
     public void downloadAdapter(DownloadAdapterRequest request, StreamObserver<DownloadAdapterResponse> observer) {
         Once.guard(observer, () -> {
             AdapterDownload download = adapters.get().download(named(request.getName()));
-            DownloadStream.start((ServerCallStreamObserver<DownloadAdapterResponse>) observer, download);
+            DownloadStream.start(observer, AdapterMessages::chunk, AdapterMessages.content(download));
         });
     }
 

@@ -1,10 +1,16 @@
 package dev.nightshift.api.grpc;
 
+import com.google.protobuf.ByteString;
 import com.google.protobuf.Timestamp;
+import dev.nightshift.adapter.AdapterDownload;
 import dev.nightshift.adapter.AdapterView;
 import dev.nightshift.proto.v1.Adapter;
 import dev.nightshift.proto.v1.AdapterState;
 import dev.nightshift.proto.v1.AdapterVersion;
+import dev.nightshift.proto.v1.DownloadAdapterResponse;
+import dev.nightshift.proto.v1.UploadAdapterRequest;
+import java.io.IOException;
+import java.io.OutputStream;
 
 /** Adapters as messages. */
 final class AdapterMessages {
@@ -51,6 +57,32 @@ final class AdapterMessages {
             case READY -> AdapterState.ADAPTER_STATE_READY;
             case FAILED -> AdapterState.ADAPTER_STATE_FAILED;
             case RETIRING -> AdapterState.ADAPTER_STATE_RETIRING;
+        };
+    }
+
+    static UploadPipe.Part<String> part(UploadAdapterRequest message) {
+        return switch (message.getPartCase()) {
+            case NAME -> new UploadPipe.Part.Head<>(message.getName());
+            case CHUNK -> new UploadPipe.Part.Chunk<>(message.getChunk());
+            case PART_NOT_SET -> new UploadPipe.Part.Nothing<>();
+        };
+    }
+
+    static DownloadAdapterResponse chunk(ByteString bytes) {
+        return DownloadAdapterResponse.newBuilder().setChunk(bytes).build();
+    }
+
+    static DownloadStream.Content content(AdapterDownload download) {
+        return new DownloadStream.Content() {
+            @Override
+            public void writeTo(OutputStream out) throws IOException {
+                download.writeTo(out);
+            }
+
+            @Override
+            public void close() {
+                download.close();
+            }
         };
     }
 }

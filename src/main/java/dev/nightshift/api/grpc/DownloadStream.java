@@ -1,45 +1,55 @@
 package dev.nightshift.api.grpc;
 
+import com.google.protobuf.ByteString;
 import com.google.protobuf.UnsafeByteOperations;
-import dev.nightshift.adapter.AdapterDownload;
 import dev.nightshift.failure.ErrorCode;
 import dev.nightshift.failure.ServingException;
-import dev.nightshift.proto.v1.DownloadAdapterResponse;
 import io.grpc.stub.ServerCallStreamObserver;
+import io.grpc.stub.StreamObserver;
 import java.io.BufferedOutputStream;
+import java.io.Closeable;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.util.Arrays;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
 import org.jboss.logging.Logger;
 
-/** An archive as messages, written by a thread of its own that waits while the client's window is full. */
-final class DownloadStream extends OutputStream {
+/** Content as messages, written by a thread of its own that waits while the client's window is full. */
+final class DownloadStream<R> extends OutputStream {
+    /** What is downloaded. */
+    interface Content extends Closeable {
+        void writeTo(OutputStream out) throws IOException;
+    }
+
     private static final Logger LOG = Logger.getLogger(DownloadStream.class);
     private static final int CHUNK_BYTES = 1 << 18;
     /** A client that reads nothing for so long counts as gone. */
     private static final long STALLED_SECONDS = 60;
 
-    private final ServerCallStreamObserver<DownloadAdapterResponse> call;
+    private final ServerCallStreamObserver<R> call;
+    private final Function<ByteString, R> message;
     private final Semaphore signals = new Semaphore(0);
 
-    private DownloadStream(ServerCallStreamObserver<DownloadAdapterResponse> call) {
+    private DownloadStream(ServerCallStreamObserver<R> call, Function<ByteString, R> message) {
         this.call = call;
+        this.message = message;
     }
 
-    /** Takes the download over and closes it. Handlers are set before the first message. */
-    static void start(ServerCallStreamObserver<DownloadAdapterResponse> call, AdapterDownload download) {
-        DownloadStream stream = new DownloadStream(call);
+    /** Takes the content over and closes it. Handlers are set before the first message. */
+    static <R> void start(StreamObserver<R> observer, Function<ByteString, R> message, Content content) {
+        ServerCallStreamObserver<R> call = (ServerCallStreamObserver<R>) observer;
+        DownloadStream<R> stream = new DownloadStream<>(call, message);
         call.setOnReadyHandler(stream.signals::release);
         call.setOnCancelHandler(stream.signals::release);
-        Thread.ofVirtual().name("adapter-download").start(() -> stream.run(download));
+        Thread.ofVirtual().name("download").start(() -> stream.run(content));
     }
 
-    private void run(AdapterDownload download) {
-        try (download;
+    private void run(Content content) {
+        try (content;
                 OutputStream out = new BufferedOutputStream(this, CHUNK_BYTES)) {
-            download.writeTo(out);
+            content.writeTo(out);
             call.onCompleted();
         } catch (IOException e) {
             LOG.debugf("A download ended early: %s", e.getMessage());
@@ -57,9 +67,7 @@ final class DownloadStream extends OutputStream {
     @Override
     public void write(byte[] bytes, int from, int count) throws IOException {
         awaitRoom();
-        call.onNext(DownloadAdapterResponse.newBuilder()
-                .setChunk(UnsafeByteOperations.unsafeWrap(Arrays.copyOfRange(bytes, from, from + count)))
-                .build());
+        call.onNext(message.apply(UnsafeByteOperations.unsafeWrap(Arrays.copyOfRange(bytes, from, from + count))));
     }
 
     private void awaitRoom() throws IOException {

@@ -1,22 +1,33 @@
 package dev.nightshift.api.grpc;
 
 import com.google.protobuf.ByteString;
-import dev.nightshift.adapter.ServedAdapters;
 import dev.nightshift.failure.ServingException;
-import dev.nightshift.proto.v1.AdapterVersion;
-import dev.nightshift.proto.v1.UploadAdapterRequest;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
+import java.util.function.BiFunction;
+import java.util.function.Function;
 
 /**
  * Pieces of an upload as the stream that a thread of its own publishes from. One piece is asked for at a time, when the one before
  * has been read, so a fast client waits for the disk.
  */
-final class UploadPipe extends InputStream implements StreamObserver<UploadAdapterRequest> {
+final class UploadPipe<M, H, A> extends InputStream implements StreamObserver<M> {
+    /** What a message brings. */
+    sealed interface Part<H> {
+        /** What is uploaded: the first message, and no other. */
+        record Head<H>(H head) implements Part<H> {}
+
+        /** The next bytes. */
+        record Chunk<H>(ByteString bytes) implements Part<H> {}
+
+        /** Neither. */
+        record Nothing<H>() implements Part<H> {}
+    }
+
     private sealed interface Piece {}
 
     private record Bytes(ByteString bytes) implements Piece {}
@@ -25,8 +36,9 @@ final class UploadPipe extends InputStream implements StreamObserver<UploadAdapt
 
     private record Broken(String reason) implements Piece {}
 
-    private final ServerCallStreamObserver<AdapterVersion> call;
-    private final ServedAdapters adapters;
+    private final ServerCallStreamObserver<A> call;
+    private final Function<M, Part<H>> reader;
+    private final BiFunction<H, InputStream, A> publisher;
     /** The piece that was asked for, and the end or the breaking off that may follow at once. */
     private final BlockingQueue<Piece> pieces = new ArrayBlockingQueue<>(4);
 
@@ -34,15 +46,22 @@ final class UploadPipe extends InputStream implements StreamObserver<UploadAdapt
     private volatile boolean answered;
     private InputStream piece = InputStream.nullInputStream();
 
-    private UploadPipe(ServerCallStreamObserver<AdapterVersion> call, ServedAdapters adapters) {
+    private UploadPipe(
+            ServerCallStreamObserver<A> call, Function<M, Part<H>> reader, BiFunction<H, InputStream, A> publisher) {
         this.call = call;
-        this.adapters = adapters;
+        this.reader = reader;
+        this.publisher = publisher;
     }
 
-    /** Begins to listen; the answer comes when the upload is published. */
-    static StreamObserver<UploadAdapterRequest> start(
-            ServerCallStreamObserver<AdapterVersion> call, ServedAdapters adapters) {
-        UploadPipe pipe = new UploadPipe(call, adapters);
+    /**
+     * Begins to listen.
+     *
+     * @param publisher gives the answer, when it has read everything; on a thread of the upload's own
+     */
+    static <M, H, A> StreamObserver<M> start(
+            StreamObserver<A> observer, Function<M, Part<H>> reader, BiFunction<H, InputStream, A> publisher) {
+        ServerCallStreamObserver<A> call = (ServerCallStreamObserver<A>) observer;
+        UploadPipe<M, H, A> pipe = new UploadPipe<>(call, reader, publisher);
         call.disableAutoRequest();
         call.setOnCancelHandler(() -> pipe.pieces.offer(new Broken("the client has gone")));
         call.request(1);
@@ -50,28 +69,28 @@ final class UploadPipe extends InputStream implements StreamObserver<UploadAdapt
     }
 
     @Override
-    public void onNext(UploadAdapterRequest message) {
-        switch (message.getPartCase()) {
-            case NAME -> begin(message.getName());
-            case CHUNK -> {
+    public void onNext(M message) {
+        switch (reader.apply(message)) {
+            case Part.Head<H>(H head) -> begin(head);
+            case Part.Chunk<H>(ByteString bytes) -> {
                 if (started) {
-                    pieces.offer(new Bytes(message.getChunk()));
+                    pieces.offer(new Bytes(bytes));
                 } else {
-                    refuse("the first message gives the name");
+                    refuse("the first message says what is uploaded");
                 }
             }
-            case PART_NOT_SET -> refuse("a message without name and chunk");
+            case Part.Nothing<H>() -> refuse("a message that is empty");
         }
     }
 
-    private void begin(String name) {
+    private void begin(H head) {
         if (started) {
-            refuse("the name is given twice");
+            refuse("what is uploaded is said twice");
             return;
         }
         started = true;
-        Thread.ofVirtual().name("adapter-upload").start(() -> {
-            Once.answer(call, () -> AdapterMessages.version(adapters.get().upload(name, this)));
+        Thread.ofVirtual().name("upload").start(() -> {
+            Once.answer(call, () -> publisher.apply(head, this));
             answered = true;
         });
         call.request(1);
@@ -97,7 +116,7 @@ final class UploadPipe extends InputStream implements StreamObserver<UploadAdapt
         if (started) {
             pieces.offer(new End());
         } else {
-            refuse("the upload has no name");
+            refuse("nothing was uploaded");
         }
     }
 

@@ -292,17 +292,42 @@ final class Attention {
             for (int block = 0; block < AttentionLanes.BLOCKS; block++) {
                 mine.from[block] = Math.clamp(from - block * tokens, 0, tokens);
                 mine.to[block] = block < blocks ? Math.clamp(to - block * tokens, mine.from[block], tokens) : 0;
-                mask(mine.s, (i * AttentionLanes.BLOCKS + block) * keyStride, mine.from[block], mine.to[block], keyStride);
+                mask(
+                        mine.s,
+                        (i * AttentionLanes.BLOCKS + block) * keyStride,
+                        mine.from[block],
+                        mine.to[block],
+                        keyStride);
             }
             mine.factor[i] = lanes.weigh(mine.s, i, stride, mine.max, mine.sums);
             if (!whole) {
                 lanes.values(
-                        mine.s, keyStride, i, 1, blocks, mine.from, mine.to, mine.values, valueStride, mine.factor, mine.o);
+                        mine.s,
+                        keyStride,
+                        i,
+                        1,
+                        blocks,
+                        mine.from,
+                        mine.to,
+                        mine.values,
+                        valueStride,
+                        mine.factor,
+                        mine.o);
             }
         }
         if (whole) {
             lanes.values(
-                    mine.s, keyStride, 0, count, blocks, mine.from, mine.to, mine.values, valueStride, mine.factor, mine.o);
+                    mine.s,
+                    keyStride,
+                    0,
+                    count,
+                    blocks,
+                    mine.from,
+                    mine.to,
+                    mine.values,
+                    valueStride,
+                    mine.factor,
+                    mine.o);
         }
     }
 

@@ -220,8 +220,7 @@ final class AttentionVectors implements AttentionLanes {
             int scores = (query * BLOCKS + block) * keyStride;
             long value = values[block] + 4L * ((long) from[block] * valueStride + d);
             for (int t = from[block]; t < to[block]; t++) {
-                a = FloatVector.broadcast(F, s[scores + t])
-                        .fma(FloatVector.fromMemorySegment(F, ALL, value, LE), a);
+                a = FloatVector.broadcast(F, s[scores + t]).fma(FloatVector.fromMemorySegment(F, ALL, value, LE), a);
                 value += 4L * valueStride;
             }
         }

@@ -46,15 +46,7 @@ final class PanelVectors implements PanelLanes {
 
     /** {@code totals [rows][2 vectors] += scale * (x times two vectors of the panel)}: one chain over the segment, one fold. */
     private static void product(
-            float[] x,
-            int xo,
-            float[] panel,
-            int po,
-            int segment,
-            float[] scales,
-            int so,
-            float[] totals,
-            int to) {
+            float[] x, int xo, float[] panel, int po, int segment, float[] scales, int so, float[] totals, int to) {
         FloatVector a0 = FloatVector.zero(F);
         FloatVector b0 = a0;
         FloatVector a1 = a0;
