@@ -64,6 +64,11 @@ final class RunRecord {
         tokens = Long.parseLong(facts.get(TOKENS));
         best = Double.parseDouble(facts.get(BEST));
         sinceBest = Integer.parseInt(facts.get(SINCE_BEST));
+        // where it was killed after its last step, no step will tell its numbers again
+        last = jobs.database().read(handle -> HistoryRows.metrics(handle, job.id())).stream()
+                .filter(row -> row.step() == step)
+                .findFirst()
+                .orElse(none(step));
     }
 
     int step() {

@@ -20,6 +20,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /** The server as {@code make serve} starts it, in a process of its own, on a free port. */
 public final class PackagedServer implements AutoCloseable {
@@ -106,6 +107,26 @@ public final class PackagedServer implements AutoCloseable {
 
     String logText() {
         return String.join("\n", log);
+    }
+
+    /** The budget that it printed, and its largest resident set where the system tells. */
+    String memoryText() throws IOException {
+        String budget = log.stream()
+                .filter(line -> line.contains("Memory: budget"))
+                .map(line -> line.substring(line.indexOf("Memory: budget")))
+                .findFirst()
+                .orElse("");
+        Path status = Path.of("/proc", Long.toString(process.pid()), "status");
+        if (!Files.exists(status)) {
+            return budget;
+        }
+        try (Stream<String> lines = Files.lines(status)) {
+            return budget + "; resident set at most "
+                    + lines.filter(line -> line.startsWith("VmHWM:"))
+                            .map(line -> line.substring("VmHWM:".length()).strip())
+                            .findFirst()
+                            .orElse("unknown");
+        }
     }
 
     /** SIGTERM; returns at once. */

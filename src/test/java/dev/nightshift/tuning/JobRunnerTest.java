@@ -141,6 +141,29 @@ class JobRunnerTest {
     }
 
     @Test
+    void aKillBetweenTheLastStepAndTheEndLosesNoNumber() throws Exception {
+        String id;
+        try (SimulatedProcess process = process()) {
+            id = process.jobs.create(request("train")).id();
+            process.fault = () -> {
+                // the first thing after the state of the last step is saved: the result file
+                if (Arrays.stream(new Throwable().getStackTrace())
+                        .anyMatch(frame -> frame.getMethodName().equals("saveResult"))) {
+                    process.killAt(1);
+                    throw new Killed();
+                }
+            };
+            process.awaitDeath();
+        }
+        try (SimulatedProcess process = process()) {
+            process.await(id, JobState.SUCCEEDED);
+            assertThat(process.jobs.checkpoints(id, Optional.empty(), 10).items())
+                    .extracting(Job.Checkpoint::step)
+                    .containsExactly(9, 6, 3);
+        }
+    }
+
+    @Test
     void givesItsMemoryBackToChatAndLosesNothing() throws Exception {
         byte[] undisturbed;
         List<Job.Metrics> history;
