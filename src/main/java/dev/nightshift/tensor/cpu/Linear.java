@@ -27,9 +27,13 @@ final class Linear implements Workers.Job {
 
     private final Workers workers;
     private final FourBitLanes fourBit;
+    private final FourBitGroupLanes fourBitGroups;
     private final DenseLanes dense;
     private final PanelLanes panels;
     private final int tileRows;
+    /** Groups of rows up to which looking codes up for each group is faster than a panel. */
+    private final int fusedGroups;
+
     /** Length of k that a panel covers. */
     private final int depth;
 
@@ -54,6 +58,8 @@ final class Linear implements Workers.Job {
         this.workers = workers;
         this.adapters = adapters;
         fourBit = Lanes.at(bits, FourBitLanes.class, FourBitVectors.class);
+        fourBitGroups = Lanes.at(bits, FourBitGroupLanes.class, FourBitGroups.class);
+        fusedGroups = bits == 512 ? 3 : 1;
         dense = Lanes.at(bits, DenseLanes.class, DenseVectors.class);
         panels = Lanes.at(bits, PanelLanes.class, PanelVectors.class);
         tileRows = tileRows(bits);
@@ -179,6 +185,20 @@ final class Linear implements Workers.Job {
         int columns = four.columns();
         int segment = four.segment();
         long at = four.tile(tile);
+        if (groups <= fusedGroups) {
+            for (int group = 0; group < groups; group++) {
+                fourBitGroups.group(
+                        input,
+                        group * PanelLanes.GROUP * columns,
+                        at,
+                        columns / segment,
+                        segment,
+                        four.table(),
+                        totals[thread],
+                        group * PanelLanes.GROUP * tileRows);
+            }
+            return;
+        }
         for (int k = 0; k < columns; k += depth) {
             int segments = Math.min(depth, columns - k) / segment;
             fourBit.panel(at, segments, segment, four.table(), panel[thread], scales[thread]);

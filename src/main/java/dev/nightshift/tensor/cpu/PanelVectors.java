@@ -31,12 +31,17 @@ final class PanelVectors implements PanelLanes {
             int so,
             float[] totals) {
         for (int group = 0; group < groups; group++) {
-            for (int column = 0; column < TILE; column += 2 * LANES) {
+            int columns = LANES == 16 ? TILE : 2 * LANES;
+            for (int column = 0; column < TILE; column += columns) {
                 int at = xo + group * stride;
                 int panelAt = po + column;
                 int to = group * GROUP * TILE + column;
                 for (int s = 0; s < segments; s++) {
-                    product(x, at, panel, panelAt, segment, scales, so + s * TILE + column, totals, to);
+                    if (LANES == 16) {
+                        wide(x, at, panel, panelAt, segment, scales, so + s * TILE, totals, to);
+                    } else {
+                        product(x, at, panel, panelAt, segment, scales, so + s * TILE + column, totals, to);
+                    }
                     at += segment * GROUP;
                     panelAt += segment * TILE;
                 }
@@ -86,6 +91,78 @@ final class PanelVectors implements PanelLanes {
         to += TILE;
         a3.fma(s0, FloatVector.fromArray(F, totals, to)).intoArray(totals, to);
         b3.fma(s1, FloatVector.fromArray(F, totals, to + LANES)).intoArray(totals, to + LANES);
+    }
+
+    /** As {@link #product} with four vectors of the panel: 16 lanes come with 32 registers. */
+    private static void wide(
+            float[] x, int xo, float[] panel, int po, int segment, float[] scales, int so, float[] totals, int to) {
+        FloatVector a0 = FloatVector.zero(F);
+        FloatVector b0 = a0;
+        FloatVector c0 = a0;
+        FloatVector d0 = a0;
+        FloatVector a1 = a0;
+        FloatVector b1 = a0;
+        FloatVector c1 = a0;
+        FloatVector d1 = a0;
+        FloatVector a2 = a0;
+        FloatVector b2 = a0;
+        FloatVector c2 = a0;
+        FloatVector d2 = a0;
+        FloatVector a3 = a0;
+        FloatVector b3 = a0;
+        FloatVector c3 = a0;
+        FloatVector d3 = a0;
+        for (int k = 0; k < segment; k++) {
+            FloatVector p = FloatVector.fromArray(F, panel, po);
+            FloatVector q = FloatVector.fromArray(F, panel, po + LANES);
+            FloatVector r = FloatVector.fromArray(F, panel, po + 2 * LANES);
+            FloatVector s = FloatVector.fromArray(F, panel, po + 3 * LANES);
+            FloatVector v = FloatVector.broadcast(F, x[xo]);
+            a0 = v.fma(p, a0);
+            b0 = v.fma(q, b0);
+            c0 = v.fma(r, c0);
+            d0 = v.fma(s, d0);
+            v = FloatVector.broadcast(F, x[xo + 1]);
+            a1 = v.fma(p, a1);
+            b1 = v.fma(q, b1);
+            c1 = v.fma(r, c1);
+            d1 = v.fma(s, d1);
+            v = FloatVector.broadcast(F, x[xo + 2]);
+            a2 = v.fma(p, a2);
+            b2 = v.fma(q, b2);
+            c2 = v.fma(r, c2);
+            d2 = v.fma(s, d2);
+            v = FloatVector.broadcast(F, x[xo + 3]);
+            a3 = v.fma(p, a3);
+            b3 = v.fma(q, b3);
+            c3 = v.fma(r, c3);
+            d3 = v.fma(s, d3);
+            po += TILE;
+            xo += GROUP;
+        }
+        FloatVector s0 = FloatVector.fromArray(F, scales, so);
+        FloatVector s1 = FloatVector.fromArray(F, scales, so + LANES);
+        FloatVector s2 = FloatVector.fromArray(F, scales, so + 2 * LANES);
+        FloatVector s3 = FloatVector.fromArray(F, scales, so + 3 * LANES);
+        a0.fma(s0, FloatVector.fromArray(F, totals, to)).intoArray(totals, to);
+        b0.fma(s1, FloatVector.fromArray(F, totals, to + LANES)).intoArray(totals, to + LANES);
+        c0.fma(s2, FloatVector.fromArray(F, totals, to + 2 * LANES)).intoArray(totals, to + 2 * LANES);
+        d0.fma(s3, FloatVector.fromArray(F, totals, to + 3 * LANES)).intoArray(totals, to + 3 * LANES);
+        to += TILE;
+        a1.fma(s0, FloatVector.fromArray(F, totals, to)).intoArray(totals, to);
+        b1.fma(s1, FloatVector.fromArray(F, totals, to + LANES)).intoArray(totals, to + LANES);
+        c1.fma(s2, FloatVector.fromArray(F, totals, to + 2 * LANES)).intoArray(totals, to + 2 * LANES);
+        d1.fma(s3, FloatVector.fromArray(F, totals, to + 3 * LANES)).intoArray(totals, to + 3 * LANES);
+        to += TILE;
+        a2.fma(s0, FloatVector.fromArray(F, totals, to)).intoArray(totals, to);
+        b2.fma(s1, FloatVector.fromArray(F, totals, to + LANES)).intoArray(totals, to + LANES);
+        c2.fma(s2, FloatVector.fromArray(F, totals, to + 2 * LANES)).intoArray(totals, to + 2 * LANES);
+        d2.fma(s3, FloatVector.fromArray(F, totals, to + 3 * LANES)).intoArray(totals, to + 3 * LANES);
+        to += TILE;
+        a3.fma(s0, FloatVector.fromArray(F, totals, to)).intoArray(totals, to);
+        b3.fma(s1, FloatVector.fromArray(F, totals, to + LANES)).intoArray(totals, to + LANES);
+        c3.fma(s2, FloatVector.fromArray(F, totals, to + 2 * LANES)).intoArray(totals, to + 2 * LANES);
+        d3.fma(s3, FloatVector.fromArray(F, totals, to + 3 * LANES)).intoArray(totals, to + 3 * LANES);
     }
 
     @Override
