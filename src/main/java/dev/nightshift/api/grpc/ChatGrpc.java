@@ -16,6 +16,8 @@ import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import io.quarkus.grpc.GrpcService;
 import io.smallrye.common.annotation.Blocking;
+import io.vertx.core.Context;
+import io.vertx.core.Vertx;
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.UUID;
@@ -25,12 +27,11 @@ import java.util.function.Consumer;
 /**
  * {@code nightshift.v1.ChatService}. A call is checked, rendered, encoded and submitted on a worker thread, not a virtual one: the
  * tokenizer is native code, which would hold one of the few carrier threads for as long as a prompt takes. Its events are then
- * carried by a {@link Pump}.
+ * carried by a {@link Pump} on the connection's event loop: only there is it known at once whether the connection is full, as
+ * what other threads write queues for the loop first.
  */
 @GrpcService
 public class ChatGrpc extends ChatServiceGrpc.ChatServiceImplBase {
-    private static final Executor THREADS = Thread::startVirtualThread;
-
     private final ServedChat served;
     private final CallLimits limits;
     private final RunningCalls running;
@@ -73,7 +74,9 @@ public class ChatGrpc extends ChatServiceGrpc.ChatServiceImplBase {
             Chat chat, ChatRequest request, StreamObserver<?> observer, boolean paced, Consumer<ChatEvent> events) {
         ServerCallStreamObserver<?> call = (ServerCallStreamObserver<?>) observer;
         running.begin();
-        Pump pump = new Pump(new CallSink(call, paced, events, running::end), THREADS);
+        Context connection = Vertx.currentContext();
+        Executor eventLoop = task -> connection.runOnContext(now -> task.run());
+        Pump pump = new Pump(new CallSink(call, paced, events, running::end), eventLoop);
         call.setOnCancelHandler(pump::leave);
         call.setOnReadyHandler(pump::signal);
         try {

@@ -10,10 +10,13 @@ import org.jboss.logging.Logger;
 
 /**
  * Carries a stream's events to their sink while the sink takes them. The engine, the connection and the caller signal from
- * their threads; one thread of the executor at a time reads. No thread waits.
+ * their threads; one thread of the executor at a time reads, some events in a turn. No thread waits.
  */
 final class Pump {
     private static final Logger LOG = Logger.getLogger(Pump.class);
+
+    /** So that others on the executor have their turn too. */
+    private static final int EVENTS_PER_TURN = 64;
 
     /** Where events go. Called by one thread at a time. */
     interface Sink {
@@ -66,26 +69,28 @@ final class Pump {
     }
 
     private void run() {
-        int seen;
-        do {
-            seen = signals.get();
-            try {
-                carry();
-            } catch (RuntimeException e) {
-                LOG.error("An answer could not be written", e);
-                stream.cancel();
-                end(new ServingException(ErrorCode.INTERNAL, "Internal error; the server's log has the reason", e));
-            }
-        } while (!signals.compareAndSet(seen, 0));
+        int seen = signals.get();
+        boolean more = false;
+        try {
+            more = carry();
+        } catch (RuntimeException e) {
+            LOG.error("An answer could not be written", e);
+            stream.cancel();
+            end(new ServingException(ErrorCode.INTERNAL, "Internal error; the server's log has the reason", e));
+        }
+        if (more || !signals.compareAndSet(seen, 0)) {
+            executor.execute(this::run);
+        }
     }
 
-    private void carry() {
+    /** @return whether it stopped only because its turn was over */
+    private boolean carry() {
         // a caller that is gone takes nothing, but the stream is read to its end
-        while (!over && (gone || sink.ready())) {
-            ChatEvent event = stream.poll();
+        for (int i = 0; i < EVENTS_PER_TURN; i++) {
+            ChatEvent event = over || !gone && !sink.ready() ? null : stream.poll();
             switch (event) {
                 case null -> {
-                    return;
+                    return false;
                 }
                 case ChatEvent.Failed failed -> end(failed.failure());
                 case ChatEvent.Completed completed -> {
@@ -98,6 +103,7 @@ final class Pump {
                 case ChatEvent.ChoiceFinished finished -> pass(finished);
             }
         }
+        return true;
     }
 
     private void pass(ChatEvent event) {

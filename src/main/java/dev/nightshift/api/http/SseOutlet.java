@@ -13,12 +13,15 @@ import java.util.List;
 /**
  * Server-sent events as OpenAI's clients read them: {@code data: {json}\n\n}, comments while nothing happens, {@code [DONE]}
  * and the end. Nothing is written before the request is admitted or the first comment is due, so what fails until then keeps
- * its HTTP status. A connection that stays full for too long is given up.
+ * its HTTP status. A connection that stays full for too long is given up. Full is what the socket has not taken of what was
+ * written: Vert.x's own flag follows the channel by an event, too late for thousands of small frames.
  */
 final class SseOutlet implements Outlet {
     private static final Buffer PING = Buffer.buffer(": ping\n\n");
     private static final Buffer DONE = Buffer.buffer("data: [DONE]\n\n");
     private static final long NO_TIMER = -1;
+    /** Bytes on their way to the socket at which no more is taken from the engine. */
+    private static final int UNSENT_MAX = 1 << 16;
 
     private final Vertx vertx;
     private final HttpServerResponse response;
@@ -28,6 +31,7 @@ final class SseOutlet implements Outlet {
     private final Duration slowReader;
     private final long keepAliveTimer;
     private long slowTimer = NO_TIMER;
+    private int unsent;
     private boolean begun;
     private boolean silent = true;
 
@@ -49,17 +53,21 @@ final class SseOutlet implements Outlet {
 
     @Override
     public boolean full() {
-        if (!response.writeQueueFull()) {
+        if (unsent < UNSENT_MAX) {
             return false;
         }
         if (slowTimer == NO_TIMER) {
             slowTimer = vertx.setTimer(slowReader.toMillis(), timer -> giveUp());
-            response.drainHandler(drained -> {
-                stopSlowTimer();
-                exchange.signal();
-            });
         }
         return true;
+    }
+
+    private void sent(int bytes) {
+        unsent -= bytes;
+        if (slowTimer != NO_TIMER && unsent <= UNSENT_MAX / 2) {
+            stopSlowTimer();
+            exchange.signal();
+        }
     }
 
     @Override
@@ -114,11 +122,13 @@ final class SseOutlet implements Outlet {
     private void write(Buffer bytes) {
         begin();
         silent = false;
-        response.write(bytes);
+        int length = bytes.length();
+        unsent += length;
+        response.write(bytes).onComplete(written -> sent(length));
     }
 
     private void keepAlive() {
-        if (silent && !response.writeQueueFull()) {
+        if (silent && unsent < UNSENT_MAX) {
             write(PING);
         }
         silent = true;
