@@ -15,6 +15,8 @@ MVN_ARGS ?=
 JAVA_OPTS ?=
 
 APP := target/quarkus-app/quarkus-run.jar
+# What the JVM starts faster from; missing or of another JVM, it is ignored.
+AOT := target/quarkus-app/app.aot
 # Folders are in the list because deleting a file changes its folder alone.
 SOURCES := pom.xml $(shell find proto src/main)
 TEST_CLASSPATH := target/test.classpath
@@ -28,13 +30,14 @@ jdk:
 	@[ -n "$(JDK)" ] || .mvn/find-jdk
 
 serve: $(APP) ## build if anything changed, then serve on port 8080
-	@exec $(JAVA) @deploy/jvm.options $(JAVA_OPTS) -jar $(APP)
+	@exec $(JAVA) @deploy/jvm.options -XX:AOTCache=$(AOT) -Xlog:aot=off $(JAVA_OPTS) -jar $(APP)
 
 package: $(APP) ## build the server into target/quarkus-app
 
 $(APP): $(SOURCES) | jdk
 	$(MVN) -q $(MVN_ARGS) package -DskipTests
 	@touch $@
+	@JAVA=$(JAVA) deploy/aot-cache $(dir $@)
 
 test: | jdk ## every untagged test: minutes, no GPU, no network beyond the registries
 	$(MVN) $(MVN_ARGS) spotless:check test

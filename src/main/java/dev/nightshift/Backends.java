@@ -15,13 +15,16 @@ final class Backends {
 
     static TensorOps open(ModelSettings settings) {
         return switch (settings.backend()) {
-            case CPU -> {
-                // beside the load, which waits for the disk and quantises meanwhile
-                Thread.ofPlatform().daemon().name("nightshift-warm-up").start(VectorOps::warmUp);
-                yield new VectorOps(budgetBytes(settings), threads(settings));
-            }
+            case CPU -> new VectorOps(budgetBytes(settings), threads(settings));
             case ND4J -> Nd4jBackend.open(budgetBytes(settings));
         };
+    }
+
+    /** Lets the compiler see the kernels before the first request brings them, on a thread of its own. */
+    static void warmUp(ModelSettings settings) {
+        if (settings.backend() == ModelSettings.Backend.CPU) {
+            Thread.ofPlatform().daemon().name("nightshift-warm-up").start(VectorOps::warmUp);
+        }
     }
 
     static int threads(ModelSettings settings) {

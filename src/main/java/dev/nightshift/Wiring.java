@@ -28,6 +28,7 @@ import dev.nightshift.checkpoint.Quantisation;
 import dev.nightshift.engine.EngineLimits;
 import dev.nightshift.engine.EngineLoop;
 import dev.nightshift.engine.EngineModel;
+import dev.nightshift.failure.ServingException;
 import dev.nightshift.files.FileLimits;
 import dev.nightshift.files.FileStore;
 import dev.nightshift.files.Uploads;
@@ -49,6 +50,8 @@ import java.nio.file.Path;
 import java.time.Clock;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 
 /** The object graph: settings -> backend -> checkpoint -> model -> engine -> chat -> resources. */
 @ApplicationScoped
@@ -201,7 +204,15 @@ public class Wiring {
      * @param onFatal told when the device has failed, on the engine's thread
      */
     ResidentModel load(LoadProgress progress, Runnable onFatal) {
-        Checkpoint checkpoint = Checkpoint.open(ModelSource.parse(model.model()), loadOptions(), progress);
+        ModelSource source = ModelSource.parse(model.model());
+        boolean embedded = source instanceof ModelSource.Embedded;
+        if (!embedded) {
+            Backends.warmUp(model); // beside the load, which waits for the disk and quantises meanwhile
+        }
+        Checkpoint checkpoint = Checkpoint.open(source, loadOptions(), progress);
+        CompletableFuture<String> hashed = CompletableFuture.supplyAsync(checkpoint::digest);
+        CompletableFuture<Tokenizer> tokenizer = CompletableFuture.supplyAsync(
+                () -> Tokenizer.load(checkpoint.tokenizer().json()));
         TensorOps ops = Backends.open(model);
         int layers = checkpoint.config().layers();
         ModelWeights weights =
@@ -210,7 +221,7 @@ public class Wiring {
         AdapterSlots slots = adapterSlots(ops, checkpoint);
         Llama llama = new Llama(ops, weights, slots.table(), limits.batchLimits(engine.kvBlockTokens()));
         KvCache kv = MemoryPlan.kvCache(ops, llama, limits, engine.kvBlockTokens(), Backends.budgetBytes(model));
-        String digest = checkpoint.digest();
+        String digest = joined(hashed);
         int[] ends = checkpoint.generation().eosIds().stream()
                 .mapToInt(Integer::intValue)
                 .toArray();
@@ -221,13 +232,25 @@ public class Wiring {
                 tuning.get().slice(),
                 onFatal);
         TokenSource tokens = new MeteredTokens(new EngineTokens(loop), meters);
-        ChatModel chatModel = chatModel(checkpoint, loop, digest);
+        ChatModel chatModel = chatModel(checkpoint, joined(tokenizer), loop, digest);
         String id = model.servedName().orElseGet(checkpoint::name);
         AdapterRegistry registry =
                 AdapterRegistry.open(adapterOptions(id, digest, slots), checkpoint.weights(), slots, loop::wake);
         Chat chat = new Chat(chatModel, new AdapterCatalog(id, registry), tokens, engine.readerLag());
         tuning.get().attach(loop, registry, new Tuning.Parts(ops, weights, kv, id, checkpoint, chatModel));
+        if (embedded) {
+            Backends.warmUp(model); // its load is over before the compiler could have caught up
+        }
         return new ResidentModel(id, checkpoint, ops, loop.start(), registry, tokens, chat);
+    }
+
+    /** What was begun beside the load; its failure is the load's. */
+    private static <T> T joined(CompletableFuture<T> begun) {
+        try {
+            return begun.join();
+        } catch (CompletionException e) {
+            throw e.getCause() instanceof ServingException cause ? cause : e;
+        }
     }
 
     private AdapterSlots adapterSlots(TensorOps ops, Checkpoint checkpoint) {
@@ -293,10 +316,10 @@ public class Wiring {
                 tuning.get().rules().slice());
     }
 
-    private ChatModel chatModel(Checkpoint checkpoint, EngineLoop loop, String digest) {
+    private ChatModel chatModel(Checkpoint checkpoint, Tokenizer tokenizer, EngineLoop loop, String digest) {
         ModelTemplate template = ModelTemplate.of(checkpoint.tokenizer(), model.chatTemplate());
         return new ChatModel(
-                Tokenizer.load(checkpoint.tokenizer().json()),
+                tokenizer,
                 template::render,
                 Optional.ofNullable(template.source()),
                 checkpoint.config().vocabSize(),

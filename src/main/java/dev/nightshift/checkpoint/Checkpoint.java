@@ -178,6 +178,11 @@ public final class Checkpoint implements AutoCloseable {
         return digest.get();
     }
 
+    /** The embedded model's tokenizer.json. */
+    public static byte[] embeddedTokenizer() {
+        return new EmbeddedFiles().read("tokenizer.json").orElseThrow();
+    }
+
     /** Computed once, when it is first asked for. */
     private static final class StableDigest {
         private final Supplier<String> source;

@@ -25,6 +25,7 @@ import java.util.stream.Stream;
 /** The server as {@code make serve} starts it, in a process of its own, on a free port. */
 public final class PackagedServer implements AutoCloseable {
     static final Path JAR = Path.of("target/quarkus-app/quarkus-run.jar");
+    private static final Path AOT = JAR.resolveSibling("app.aot");
     private static final Duration START_MAX = Duration.ofSeconds(180);
     private static final Pattern LISTENING = Pattern.compile("Listening on: (http://[0-9.]+:[0-9]+)");
 
@@ -38,7 +39,7 @@ public final class PackagedServer implements AutoCloseable {
     private PackagedServer(Map<String, String> environment) throws IOException, InterruptedException {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        command.addAll(List.of("@deploy/jvm.options", "-jar", JAR.toString()));
+        command.addAll(List.of("@deploy/jvm.options", "-XX:AOTCache=" + AOT, "-Xlog:aot=off", "-jar", JAR.toString()));
         ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
         builder.environment().put("QUARKUS_HTTP_PORT", "0");
         builder.environment().putAll(environment);
