@@ -8,9 +8,11 @@ import dev.nightshift.model.KvCache;
 import dev.nightshift.model.Llama;
 import dev.nightshift.model.LoraTargets;
 import dev.nightshift.model.ModelConfig;
+import dev.nightshift.model.RopeConfig;
 import dev.nightshift.tensor.KvLayout;
 import dev.nightshift.tensor.MemoryPart;
 import dev.nightshift.tensor.TensorOps;
+import java.util.OptionalInt;
 
 /** How the memory budget is cut: weights and workspaces take what they need, key-value blocks as much of the rest as is of use. */
 final class MemoryPlan {
@@ -22,6 +24,12 @@ final class MemoryPlan {
     private static final double ADAPTER_SHARE = 0.15;
 
     private MemoryPlan() {}
+
+    /** The setting within the model's own context, which dynamic rope scaling alone can stretch: as far as the setting says. */
+    static int contextMax(OptionalInt setting, ModelConfig config) {
+        int own = config.maxPositions();
+        return config.rope().scaling() instanceof RopeConfig.Dynamic ? setting.orElse(own) : Math.min(setting.orElse(own), own);
+    }
 
     static KvCache kvCache(TensorOps ops, Llama llama, EngineLimits limits, int blockTokens, long budgetBytes) {
         ModelConfig config = llama.config();

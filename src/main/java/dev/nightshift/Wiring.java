@@ -25,6 +25,7 @@ import dev.nightshift.checkpoint.LoadOptions;
 import dev.nightshift.checkpoint.LoadProgress;
 import dev.nightshift.checkpoint.ModelSource;
 import dev.nightshift.checkpoint.Quantisation;
+import dev.nightshift.checkpoint.TokenizerFiles;
 import dev.nightshift.engine.EngineLimits;
 import dev.nightshift.engine.EngineLoop;
 import dev.nightshift.engine.EngineModel;
@@ -38,6 +39,7 @@ import dev.nightshift.model.ModelWeights;
 import dev.nightshift.store.Database;
 import dev.nightshift.telemetry.ServingMeters;
 import dev.nightshift.tensor.TensorOps;
+import dev.nightshift.tokenizer.TextEnds;
 import dev.nightshift.tokenizer.Tokenizer;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.quarkus.runtime.configuration.MemorySize;
@@ -212,7 +214,7 @@ public class Wiring {
         Checkpoint checkpoint = Checkpoint.open(source, loadOptions(), progress);
         CompletableFuture<String> hashed = CompletableFuture.supplyAsync(checkpoint::digest);
         CompletableFuture<Tokenizer> tokenizer = CompletableFuture.supplyAsync(
-                () -> Tokenizer.load(checkpoint.tokenizer().json()));
+                () -> tokenizer(checkpoint.tokenizer()));
         TensorOps ops = Backends.open(model);
         int layers = checkpoint.config().layers();
         ModelWeights weights =
@@ -242,6 +244,11 @@ public class Wiring {
             Backends.warmUp(model); // its load is over before the compiler could have caught up
         }
         return new ResidentModel(id, checkpoint, ops, loop.start(), registry, tokens, chat);
+    }
+
+    private static Tokenizer tokenizer(TokenizerFiles files) {
+        TextEnds ends = new TextEnds(files.addBos(), files.addEos(), files.bos(), files.eos());
+        return Tokenizer.load(files.json(), ends);
     }
 
     /** What was begun beside the load; its failure is the load's. */
@@ -292,9 +299,7 @@ public class Wiring {
     }
 
     private EngineLimits engineLimits(Checkpoint checkpoint) {
-        int context = Math.min(
-                model.maxContext().orElse(Integer.MAX_VALUE),
-                checkpoint.config().maxPositions());
+        int context = MemoryPlan.contextMax(model.maxContext(), checkpoint.config());
         HttpSettings.Limits limits = http.limits();
         return new EngineLimits(
                 engine.maxRunning(),

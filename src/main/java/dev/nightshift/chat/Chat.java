@@ -25,6 +25,7 @@ public final class Chat {
     private final TokenSource engine;
     private final int eventsMax;
     private final ChatMessages messages;
+    private final int longestToken;
 
     /** @param eventsMax bound of the queue between the engine and the reader of a choice */
     public Chat(ChatModel model, ModelCatalog catalog, TokenSource engine, int eventsMax) {
@@ -32,6 +33,7 @@ public final class Chat {
         this.catalog = Objects.requireNonNull(catalog, "catalog is null");
         this.engine = Objects.requireNonNull(engine, "engine is null");
         this.eventsMax = eventsMax;
+        this.longestToken = model.tokenizer().longestTokenBytes();
         this.messages = new ChatMessages(Stream.of("system", "user", "assistant")
                 .filter(role -> takesParts(model, role))
                 .collect(Collectors.toUnmodifiableSet())::contains);
@@ -93,7 +95,7 @@ public final class Chat {
             throw ServingException.invalid("n", "n: " + request.n() + " is less than 1");
         }
         checkStops(request.stops());
-        int[] ids = encode(request.prompt());
+        int[] ids = encodeShort(request);
         int maxNewTokens = room(ids.length, request);
         List<SequenceRequest> sequences = new ArrayList<>(request.n());
         // Once for all choices, which so have the same version whatever is published meanwhile.
@@ -189,6 +191,34 @@ public final class Chat {
         return wanted;
     }
 
+    /** Encodes what may fit: a text of megabytes would take the tokenizer many seconds before its tokens could be counted. */
+    private int[] encodeShort(ChatRequest request) {
+        switch (request.prompt()) {
+            case ChatRequest.Ids ids -> {
+                return encode(ids);
+            }
+            case ChatRequest.Text text -> {
+                checkLength(request, text.text());
+                return encode(text);
+            }
+            case ChatRequest.Messages chat -> {
+                RenderedPrompt rendered = render(chat.chat());
+                checkLength(request, rendered.text());
+                return some(encode(rendered));
+            }
+        }
+    }
+
+    private void checkLength(ChatRequest request, String text) {
+        long most = (long) model.contextMax() * longestToken;
+        if (text.length() > most) {
+            throw tooLong(
+                    request,
+                    "the prompt has %d characters, but the context holds %d tokens of at most %d characters, of prompt and answer together"
+                            .formatted(text.length(), model.contextMax(), longestToken));
+        }
+    }
+
     private static ServingException tooLong(ChatRequest request, String message) {
         String param = switch (request.prompt()) {
             case ChatRequest.Messages chat -> "messages";
@@ -205,6 +235,10 @@ public final class Chat {
             case ChatRequest.Text text -> model.tokenizer().encode(text.text(), text.addSpecialTokens());
             case ChatRequest.Ids given -> checked(given.ids());
         };
+        return some(ids);
+    }
+
+    private static int[] some(int[] ids) {
         if (ids.length == 0) {
             throw ServingException.invalid("prompt", "the prompt has no tokens");
         }

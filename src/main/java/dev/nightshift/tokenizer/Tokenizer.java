@@ -11,12 +11,15 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /**
  * The Hugging Face tokenizers library behind a small class. Its native part is unpacked once to {@code .djl.ai} in the user's
@@ -44,8 +47,10 @@ public final class Tokenizer {
     private final Map<String, Integer> ids;
     private final Set<Integer> special;
     private final TokenBytes bytes;
+    private final int[] lead;
+    private final int[] tail;
 
-    private Tokenizer(byte[] json) {
+    private Tokenizer(byte[] json, TextEnds ends) {
         TokenizerFile file = TokenizerFile.parse(json);
         Set<Integer> addedIds = new HashSet<>();
         special = new HashSet<>();
@@ -74,6 +79,23 @@ public final class Tokenizer {
         renamed = byContent.isEmpty() ? asWritten : open(file.renamed(byContent));
         withoutControls = file.modelSpellsControls() ? open(file.withoutControls(byContent)) : renamed;
         check(file.added());
+        // Post-processors put the same tokens around every text.
+        int[] around = raw(asWritten, "a", true);
+        int[] bare = raw(asWritten, "a", false);
+        int start = bare.length == 0
+                ? around.length
+                : Math.max(0, Collections.indexOfSubList(boxed(around), boxed(bare)));
+        lead = end(ends.addBos(), ends.bos(), Arrays.copyOfRange(around, 0, start));
+        tail = end(ends.addEos(), ends.eos(), Arrays.copyOfRange(around, Math.min(start + bare.length, around.length), around.length));
+    }
+
+    private static List<Integer> boxed(int[] ids) {
+        return Arrays.stream(ids).boxed().toList();
+    }
+
+    private int[] end(Optional<Boolean> add, Optional<String> token, int[] asWritten) {
+        Integer id = token.map(ids::get).orElse(null);
+        return add.isEmpty() ? asWritten : add.get() && id != null ? new int[] {id} : new int[0];
     }
 
     /** @param tokenizerJson the file, or the folder that holds a {@code tokenizer.json} */
@@ -88,7 +110,12 @@ public final class Tokenizer {
 
     /** @param tokenizerJson content of a tokenizer.json */
     public static Tokenizer load(byte[] tokenizerJson) {
-        return new Tokenizer(tokenizerJson);
+        return load(tokenizerJson, TextEnds.AS_WRITTEN);
+    }
+
+    /** @param tokenizerJson content of a tokenizer.json, whose post-processor {@code ends} overrides */
+    public static Tokenizer load(byte[] tokenizerJson, TextEnds ends) {
+        return new Tokenizer(tokenizerJson, ends);
     }
 
     private static String[] texts(TokenizerFile file) {
@@ -157,10 +184,13 @@ public final class Tokenizer {
     /**
      * Ids of a text in which the literals of special tokens are these tokens.
      *
-     * @param addSpecial put the model's own tokens (BOS, EOS) around it, as tokenizer.json says
+     * @param addSpecial put the model's own tokens (BOS, EOS) around it
      */
     public int[] encode(String text, boolean addSpecial) {
-        return raw(asWritten, wholeCharacters(text), addSpecial);
+        int[] bare = raw(asWritten, wholeCharacters(text), false);
+        return addSpecial
+                ? Stream.of(lead, bare, tail).flatMapToInt(Arrays::stream).toArray()
+                : bare;
     }
 
     /**
@@ -191,7 +221,9 @@ public final class Tokenizer {
     /** The ids of {@link #encode}, and where each comes from; a token that was added comes from an empty range. */
     public AlignedTokens align(String text, boolean addSpecial) {
         String clean = wholeCharacters(text);
-        return align(asWritten, clean, addSpecial, Rewritten.asItIs(clean).origins());
+        AlignedTokens bare =
+                align(asWritten, clean, false, Rewritten.asItIs(clean).origins());
+        return addSpecial ? bare.between(lead, tail, text.length()) : bare;
     }
 
     private Rewritten rewrite(String text, int[] untrusted) {
@@ -305,6 +337,16 @@ public final class Tokenizer {
     /** One more than the largest id. A model's embedding may have more rows. */
     public int vocabSize() {
         return texts.length;
+    }
+
+    /** Bytes of the longest token: a text of more than that times the context cannot fit. */
+    public int longestTokenBytes() {
+        int longest = 1;
+        for (int id = 0; id < texts.length; id++) {
+            int spelt = texts[id] == null ? 0 : texts[id].length();
+            longest = Math.max(longest, Math.max(spelt, bytes.of(id).length));
+        }
+        return longest;
     }
 
     /** The id of a token as the vocabulary spells it. */

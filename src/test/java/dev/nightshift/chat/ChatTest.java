@@ -12,6 +12,7 @@ import dev.nightshift.template.RenderedPrompt;
 import dev.nightshift.tokenizer.Tokenizer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -60,6 +61,22 @@ final class ChatTest {
         assertThat(engine.requests.getFirst().promptIds()).startsWith(1);
         chat.complete(of(new ChatRequest.Ids(new int[] {5, 1, 4095}), Optional.of(1)), () -> {});
         assertThat(engine.requests.get(1).promptIds()).containsExactly(5, 1, 4095);
+    }
+
+    @Test
+    void aPromptOfMegabytesIsRefusedBeforeItIsEncoded() {
+        String book = "word ".repeat(1_700_000);
+        long start = System.nanoTime();
+        refused(of(new ChatRequest.Text(book, true), Optional.of(1)), ErrorCode.CONTEXT_LENGTH_EXCEEDED, "8500000", "1024");
+        ChatRequest.Prompt chat = new ChatRequest.Messages(Fixture.prompt(List.of(Fixture.message("user", book))));
+        refused(of(chat, Optional.of(1)), ErrorCode.CONTEXT_LENGTH_EXCEEDED, "characters", "1024");
+        // encoding it takes the tokenizer many times as long
+        assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(5));
+        // what fits by its characters is counted by its tokens
+        refused(
+                of(new ChatRequest.Text("a b ".repeat(1000), true), Optional.of(1)),
+                ErrorCode.CONTEXT_LENGTH_EXCEEDED,
+                "tokens, but the context holds 1024");
     }
 
     @Test

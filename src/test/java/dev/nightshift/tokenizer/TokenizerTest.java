@@ -9,10 +9,12 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.nightshift.failure.ServingException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
@@ -53,6 +55,35 @@ final class TokenizerTest {
                 .hasSizeGreaterThan(2999)
                 .isEqualTo(Goldens.tokenizer(TINY).encode(text, false));
         assertThat(load(json).encode("a", false)).hasSize(1);
+    }
+
+    @Test
+    void addBosAndAddEosOverrideThePostProcessor() throws IOException {
+        byte[] tiny = JSON.writeValueAsBytes(tinyJson());
+        Optional<String> bos = Optional.of("<|endoftext|>");
+        Optional<String> eos = Optional.of("<|im_end|>");
+        Tokenizer plain = Tokenizer.load(tiny);
+        Tokenizer both = Tokenizer.load(tiny, new TextEnds(Optional.of(true), Optional.of(true), bos, eos));
+        int[] text = plain.encode("Once upon", false);
+        assertThat(plain.encode("Once upon", true)).as("tokenizer.json adds nothing").isEqualTo(text);
+        int[] around = both.encode("Once upon", true);
+        assertThat(around).hasSize(text.length + 2).containsSequence(text).startsWith(both.idOf(bos.get()).orElseThrow());
+        assertThat(around).endsWith(both.idOf(eos.get()).orElseThrow());
+        assertThat(both.encode("Once upon", false)).isEqualTo(text);
+        AlignedTokens aligned = both.align("Once upon", true);
+        assertThat(aligned.ids()).isEqualTo(around);
+        assertThat(aligned.from()).startsWith(0, 0).endsWith(9);
+        assertThat(aligned.to()).startsWith(0).endsWith(9, 9);
+    }
+
+    @Test
+    void addBosFalseTakesAwayWhatTheFileAdds() throws IOException {
+        Tokenizer llama = Goldens.tokenizer("llama2-bpe");
+        byte[] json = Files.readAllBytes(Goldens.tokenizerJson("llama2-bpe"));
+        int[] text = llama.encode("Once upon", false);
+        assertThat(llama.encode("Once upon", true)).hasSize(text.length + 1).startsWith(1);
+        TextEnds none = new TextEnds(Optional.of(false), Optional.empty(), Optional.of("<s>"), Optional.of("</s>"));
+        assertThat(Tokenizer.load(json, none).encode("Once upon", true)).isEqualTo(text);
     }
 
     @Test
