@@ -51,7 +51,7 @@ class AdapterLoadTest {
     }
 
     /** Factors of some projections of all layers. */
-    private static void write(
+    static void write(
             Path folder, ModelConfig config, int rank, DType dtype, List<Integer> projections, long seed)
             throws IOException {
         Random random = new Random(seed);

@@ -69,8 +69,14 @@ final class AdapterScene implements AutoCloseable {
 
     private static AdapterScene open(
             Path root, String family, String form, int slots, long arenaBytes, long hostBytes, Set<String> pinned) {
-        AdapterSlots[] made = new AdapterSlots[1];
         Path folder = GoldenTensors.shared("golden", "models", family).resolve(form);
+        return open(root, folder, slots, arenaBytes, hostBytes, pinned);
+    }
+
+    /** Any model. */
+    static AdapterScene open(
+            Path root, Path folder, int slots, long arenaBytes, long hostBytes, Set<String> pinned) {
+        AdapterSlots[] made = new AdapterSlots[1];
         OpenModel model = OpenModel.openFamily(
                 "cpu",
                 folder,
