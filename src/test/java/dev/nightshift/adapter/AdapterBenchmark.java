@@ -100,7 +100,8 @@ final class AdapterBenchmark implements AutoCloseable {
 
     private void steps() throws Exception {
         double bare;
-        try (OpenModel alone = OpenModel.open("cpu", model, AdapterScene.limits().batchLimits(16), 128)) {
+        try (OpenModel alone =
+                OpenModel.open("cpu", model, AdapterScene.limits().batchLimits(16), 128)) {
             bare = bestStepMillis(alone);
         }
         try (AdapterScene scene = open(ROWS, 16 * 64)) {
@@ -175,7 +176,16 @@ final class AdapterBenchmark implements AutoCloseable {
         }
         System.out.printf(
                 "rank %d, %.1f MB: from disk to host memory %.1f ms, from host memory to a slot %.2f ms (best of %d)%n",
-                rank, scene.registry.find("r%d-0".formatted(rank)).orElseThrow().version().bytes() / 1e6, disk, host, ROWS);
+                rank,
+                scene.registry
+                                .find("r%d-0".formatted(rank))
+                                .orElseThrow()
+                                .version()
+                                .bytes()
+                        / 1e6,
+                disk,
+                host,
+                ROWS);
         leases.forEach(AdapterLease::close);
         return slots;
     }

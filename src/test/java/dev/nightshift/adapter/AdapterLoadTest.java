@@ -51,8 +51,7 @@ class AdapterLoadTest {
     }
 
     /** Factors of some projections of all layers. */
-    static void write(
-            Path folder, ModelConfig config, int rank, DType dtype, List<Integer> projections, long seed)
+    static void write(Path folder, ModelConfig config, int rank, DType dtype, List<Integer> projections, long seed)
             throws IOException {
         Random random = new Random(seed);
         List<LoraWeights.Factors> factors = new ArrayList<>();

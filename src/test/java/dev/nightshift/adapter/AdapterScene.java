@@ -74,8 +74,7 @@ final class AdapterScene implements AutoCloseable {
     }
 
     /** Any model. */
-    static AdapterScene open(
-            Path root, Path folder, int slots, long arenaBytes, long hostBytes, Set<String> pinned) {
+    static AdapterScene open(Path root, Path folder, int slots, long arenaBytes, long hostBytes, Set<String> pinned) {
         AdapterSlots[] made = new AdapterSlots[1];
         OpenModel model = OpenModel.openFamily(
                 "cpu",

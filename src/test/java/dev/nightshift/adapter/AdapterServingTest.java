@@ -263,4 +263,66 @@ class AdapterServingTest {
         assertThat(scene.text("dora", prompt, 1)).hasSize(1);
         assertThat(scene.registry.hostBytes()).isLessThan(3_000_000);
     }
+
+    @Test
+    void whoPlacesAnAdapterNeverReadsItsFilesItself() throws Exception {
+        open(1, 4 * MIB, 0); // only the newest copy stays in host memory
+        try (AdapterLease evicted = scene.registry.acquire("plain");
+                AdapterLease other = scene.registry.acquire("rslora")) {
+            long loads = scene.registry.statistics().loads();
+            assertThat(evicted.slot()).as("it is not in memory").isEqualTo(AdapterLease.WAITING);
+            eventually(() -> scene.registry.statistics().loads() == loads + 1);
+            eventually(() -> evicted.slot() >= 0);
+            assertThat(other.slot()).as("the only slot is in use").isEqualTo(AdapterLease.WAITING);
+        }
+    }
+
+    @Test
+    void aPublishedAdapterIsServedFromTheMemoryItWasCheckedIn() throws Exception {
+        open(2, 4 * MIB, 4 * MIB);
+        int[] prompt = AdapterScene.prompt(10, 20);
+        List<Integer> golden = scene.oracle("rslora", prompt, TOKENS);
+        long loads = scene.registry.statistics().loads();
+        publish("bot", "rslora");
+        assertThat(scene.registry.statistics().loads())
+                .as("read once, when it was checked")
+                .isEqualTo(loads + 1);
+        for (int i = 0; i < 3; i++) {
+            assertThat(scene.text("bot", prompt, TOKENS)).isEqualTo(golden);
+        }
+        assertThat(scene.registry.statistics().loads()).isEqualTo(loads + 1);
+    }
+
+    @Test
+    void aStartReadsNoAdapterHoweverManyThereAre() {
+        open(2, 4 * MIB, 4 * MIB);
+        AdapterStatistics now = scene.registry.statistics();
+        assertThat(now.versions()).isEqualTo(AdapterScene.GOLDEN.size());
+        assertThat(now.loads()).isZero();
+        assertThat(now.hostBytes()).isZero();
+    }
+
+    @Test
+    void statisticsCountLoadsPlacementsEvictionsAndFailures() throws Exception {
+        open(1, 4 * MIB, 0);
+        int[] prompt = AdapterScene.prompt(11, 20);
+        scene.text("plain", prompt, 1);
+        scene.text("rslora", prompt, 1);
+        AdapterStatistics now = scene.registry.statistics();
+        assertThat(now.slots()).isEqualTo(1);
+        assertThat(now.slotsUsed()).isEqualTo(1);
+        assertThat(now.slotBytes()).isEqualTo(4 * MIB);
+        assertThat(now.slotBytesUsed()).isPositive();
+        assertThat(now.loads()).isEqualTo(2);
+        assertThat(now.loadNanos()).isPositive();
+        assertThat(now.placements()).isEqualTo(2);
+        assertThat(now.slotEvictions()).isEqualTo(1);
+        assertThat(now.hostEvictions())
+                .as("without a budget a copy goes once it is on the device")
+                .isEqualTo(2);
+        DurableFiles.deleteTree(root.resolve("dora/adapter_model.safetensors"));
+        assertThatThrownBy(() -> scene.binding("dora")).isInstanceOf(ServingException.class);
+        assertThat(scene.registry.statistics().loadFailures()).isEqualTo(1);
+        assertThat(scene.registry.statistics().failed()).isEqualTo(1);
+    }
 }
