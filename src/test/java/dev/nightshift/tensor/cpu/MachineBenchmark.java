@@ -110,16 +110,16 @@ public class MachineBenchmark {
         FloatVector a8 = c;
         FloatVector a9 = c;
         for (int i = 0; i < ROUNDS; i++) {
-            a0 = a0.fma(m, c);
-            a1 = a1.fma(m, c);
-            a2 = a2.fma(m, c);
-            a3 = a3.fma(m, c);
-            a4 = a4.fma(m, c);
-            a5 = a5.fma(m, c);
-            a6 = a6.fma(m, c);
-            a7 = a7.fma(m, c);
-            a8 = a8.fma(m, c);
-            a9 = a9.fma(m, c);
+            a0 = m.fma(c, a0);
+            a1 = m.fma(c, a1);
+            a2 = m.fma(c, a2);
+            a3 = m.fma(c, a3);
+            a4 = m.fma(c, a4);
+            a5 = m.fma(c, a5);
+            a6 = m.fma(c, a6);
+            a7 = m.fma(c, a7);
+            a8 = m.fma(c, a8);
+            a9 = m.fma(c, a9);
         }
         FloatVector sum = a0.add(a1).add(a2).add(a3).add(a4);
         return sum.add(a5).add(a6).add(a7).add(a8).add(a9).reduceLanes(ADD);
