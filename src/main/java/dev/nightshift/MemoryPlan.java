@@ -28,7 +28,9 @@ final class MemoryPlan {
     /** The setting within the model's own context, which dynamic rope scaling alone can stretch: as far as the setting says. */
     static int contextMax(OptionalInt setting, ModelConfig config) {
         int own = config.maxPositions();
-        return config.rope().scaling() instanceof RopeConfig.Dynamic ? setting.orElse(own) : Math.min(setting.orElse(own), own);
+        return config.rope().scaling() instanceof RopeConfig.Dynamic
+                ? setting.orElse(own)
+                : Math.min(setting.orElse(own), own);
     }
 
     static KvCache kvCache(TensorOps ops, Llama llama, EngineLimits limits, int blockTokens, long budgetBytes) {

@@ -213,8 +213,7 @@ public class Wiring {
         }
         Checkpoint checkpoint = Checkpoint.open(source, loadOptions(), progress);
         CompletableFuture<String> hashed = CompletableFuture.supplyAsync(checkpoint::digest);
-        CompletableFuture<Tokenizer> tokenizer = CompletableFuture.supplyAsync(
-                () -> tokenizer(checkpoint.tokenizer()));
+        CompletableFuture<Tokenizer> tokenizer = CompletableFuture.supplyAsync(() -> tokenizer(checkpoint.tokenizer()));
         TensorOps ops = Backends.open(model);
         int layers = checkpoint.config().layers();
         ModelWeights weights =

@@ -82,11 +82,13 @@ public final class Tokenizer {
         // Post-processors put the same tokens around every text.
         int[] around = raw(asWritten, "a", true);
         int[] bare = raw(asWritten, "a", false);
-        int start = bare.length == 0
-                ? around.length
-                : Math.max(0, Collections.indexOfSubList(boxed(around), boxed(bare)));
+        int start =
+                bare.length == 0 ? around.length : Math.max(0, Collections.indexOfSubList(boxed(around), boxed(bare)));
         lead = end(ends.addBos(), ends.bos(), Arrays.copyOfRange(around, 0, start));
-        tail = end(ends.addEos(), ends.eos(), Arrays.copyOfRange(around, Math.min(start + bare.length, around.length), around.length));
+        tail = end(
+                ends.addEos(),
+                ends.eos(),
+                Arrays.copyOfRange(around, Math.min(start + bare.length, around.length), around.length));
     }
 
     private static List<Integer> boxed(int[] ids) {

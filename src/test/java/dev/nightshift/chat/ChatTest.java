@@ -67,7 +67,11 @@ final class ChatTest {
     void aPromptOfMegabytesIsRefusedBeforeItIsEncoded() {
         String book = "word ".repeat(1_700_000);
         long start = System.nanoTime();
-        refused(of(new ChatRequest.Text(book, true), Optional.of(1)), ErrorCode.CONTEXT_LENGTH_EXCEEDED, "8500000", "1024");
+        refused(
+                of(new ChatRequest.Text(book, true), Optional.of(1)),
+                ErrorCode.CONTEXT_LENGTH_EXCEEDED,
+                "8500000",
+                "1024");
         ChatRequest.Prompt chat = new ChatRequest.Messages(Fixture.prompt(List.of(Fixture.message("user", book))));
         refused(of(chat, Optional.of(1)), ErrorCode.CONTEXT_LENGTH_EXCEEDED, "characters", "1024");
         // encoding it takes the tokenizer many times as long

@@ -75,11 +75,17 @@ class TuningRunTest {
 
     private String ask(String model, String question) throws IOException, InterruptedException {
         Map<String, Object> body = Map.of(
-                "model", model,
-                "temperature", 0,
-                "max_tokens", 48,
-                "messages", List.of(Map.of("role", "user", "content", question)));
-        return post("/v1/chat/completions", body).at("/choices/0/message/content").asText();
+                "model",
+                model,
+                "temperature",
+                0,
+                "max_tokens",
+                48,
+                "messages",
+                List.of(Map.of("role", "user", "content", question)));
+        return post("/v1/chat/completions", body)
+                .at("/choices/0/message/content")
+                .asText();
     }
 
     private void serve(String model) throws IOException, InterruptedException {
@@ -104,9 +110,11 @@ class TuningRunTest {
         do {
             Thread.sleep(500);
             job = get("/v1/fine_tuning/jobs/" + id);
-        } while (!List.of("succeeded", "failed", "cancelled").contains(job.path("status").asText()));
+        } while (!List.of("succeeded", "failed", "cancelled")
+                .contains(job.path("status").asText()));
         double seconds = (System.nanoTime() - begun) / 1e9;
-        for (JsonNode event : get("/v1/fine_tuning/jobs/" + id + "/events?limit=100").path("data")) {
+        for (JsonNode event :
+                get("/v1/fine_tuning/jobs/" + id + "/events?limit=100").path("data")) {
             String message = event.path("message").asText();
             if (!message.startsWith("Step ") || message.contains("validation")) {
                 System.out.println("  " + message);
@@ -165,8 +173,8 @@ class TuningRunTest {
         assumeTrue(Files.exists(SMOLLM) && Files.exists(OASST), SMOLLM + " or " + OASST + " is missing");
         serve(SMOLLM.toString());
         try (Stream<String> lines = Files.lines(OASST)) {
-            List<String> rows = lines.filter(line -> line.length() < OASST_BYTES_MAX
-                            && line.chars().allMatch(c -> c < 128))
+            List<String> rows = lines.filter(line ->
+                            line.length() < OASST_BYTES_MAX && line.chars().allMatch(c -> c < 128))
                     .limit(OASST_ROWS)
                     .toList();
             assertThat(rows).hasSize(OASST_ROWS);
@@ -181,7 +189,8 @@ class TuningRunTest {
             System.out.println("Before: " + before + "\nAfter:  " + ask("assistant", question));
             String csv = client.send(
                             HttpRequest.newBuilder(server.url()
-                                            .resolve("/v1/files/" + job.at("/result_files/0").asText() + "/content"))
+                                            .resolve("/v1/files/"
+                                                    + job.at("/result_files/0").asText() + "/content"))
                                     .build(),
                             HttpResponse.BodyHandlers.ofString())
                     .body();

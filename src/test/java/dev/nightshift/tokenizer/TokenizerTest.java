@@ -65,9 +65,14 @@ final class TokenizerTest {
         Tokenizer plain = Tokenizer.load(tiny);
         Tokenizer both = Tokenizer.load(tiny, new TextEnds(Optional.of(true), Optional.of(true), bos, eos));
         int[] text = plain.encode("Once upon", false);
-        assertThat(plain.encode("Once upon", true)).as("tokenizer.json adds nothing").isEqualTo(text);
+        assertThat(plain.encode("Once upon", true))
+                .as("tokenizer.json adds nothing")
+                .isEqualTo(text);
         int[] around = both.encode("Once upon", true);
-        assertThat(around).hasSize(text.length + 2).containsSequence(text).startsWith(both.idOf(bos.get()).orElseThrow());
+        assertThat(around)
+                .hasSize(text.length + 2)
+                .containsSequence(text)
+                .startsWith(both.idOf(bos.get()).orElseThrow());
         assertThat(around).endsWith(both.idOf(eos.get()).orElseThrow());
         assertThat(both.encode("Once upon", false)).isEqualTo(text);
         AlignedTokens aligned = both.align("Once upon", true);
