@@ -30,7 +30,7 @@ final class JobForecaster {
     /** A cold step is several times slower than later ones; the third is near them. */
     private static final int TRIAL_STEPS = 3;
 
-    private static final Duration TRIAL_TIME = Duration.ofSeconds(10);
+    private static final Duration TRIAL_TIME = Duration.ofSeconds(30);
     /** No further trial step after so long. */
     private static final Duration TRIAL_ENOUGH = Duration.ofSeconds(3);
     /** An evaluation is the forward third of a step. */

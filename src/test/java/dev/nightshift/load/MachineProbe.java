@@ -18,7 +18,7 @@ import jdk.incubator.vector.VectorSpecies;
  * What the machine could do at best, so that rates can be given as shares of it: bytes read from memory a second, and
  * multiply-adds a second (counted as two operations), both in the Vector API with all threads.
  */
-final class MachineProbe {
+public final class MachineProbe {
     private static final VectorSpecies<Long> LONGS = LongVector.SPECIES_PREFERRED;
     private static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_PREFERRED;
 
@@ -33,7 +33,7 @@ final class MachineProbe {
     private MachineProbe() {}
 
     /** Best of several rounds. */
-    static double readBytesPerSecond(int threads) throws Exception {
+    public static double readBytesPerSecond(int threads) throws Exception {
         try (Arena arena = Arena.ofShared();
                 ExecutorService pool = Executors.newFixedThreadPool(threads)) {
             List<Callable<Long>> reads = new ArrayList<>();
@@ -46,7 +46,7 @@ final class MachineProbe {
     }
 
     /** Best of several rounds. */
-    static double flopsPerSecond(int threads) throws Exception {
+    public static double flopsPerSecond(int threads) throws Exception {
         try (ExecutorService pool = Executors.newFixedThreadPool(threads)) {
             List<Callable<Float>> chains = new ArrayList<>();
             for (int i = 0; i < threads; i++) {

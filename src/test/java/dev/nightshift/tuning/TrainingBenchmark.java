@@ -1,0 +1,193 @@
+package dev.nightshift.tuning;
+
+import dev.nightshift.checkpoint.Checkpoint;
+import dev.nightshift.checkpoint.LoadOptions;
+import dev.nightshift.checkpoint.LoadProgress;
+import dev.nightshift.checkpoint.ModelSource;
+import dev.nightshift.load.MachineProbe;
+import dev.nightshift.model.KvCache;
+import dev.nightshift.model.Llama;
+import dev.nightshift.model.ModelWeights;
+import dev.nightshift.model.RopeTable;
+import dev.nightshift.tensor.TensorOps;
+import dev.nightshift.tensor.cpu.VectorOps;
+import dev.nightshift.train.LoraTrainer;
+import dev.nightshift.train.MicroBatch;
+import dev.nightshift.train.Objective;
+import dev.nightshift.train.OptimizerStep;
+import dev.nightshift.train.Segment;
+import dev.nightshift.train.TrainableModel;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+
+/**
+ * What {@code make bench BENCH=training} runs: optimizer steps of one row of 512 tokens, rank 16 on all linears. Training tokens a
+ * second, where the time goes by kind of stage as a share of the machine's measured peak, and how long slices are.
+ */
+public final class TrainingBenchmark {
+    private static final int TOKENS = 512;
+    private static final int WARM = 2;
+    private static final int BLOCK_TOKENS = 16;
+
+    private final TrainableModel model;
+    private final JobSpec spec;
+    private final JobPlan plan;
+    private final MicroBatch batch;
+
+    private TrainingBenchmark(TensorOps ops, Path folder) {
+        try (Checkpoint checkpoint =
+                Checkpoint.open(new ModelSource.Folder(folder), LoadOptions.defaults(), LoadProgress.SILENT)) {
+            ModelWeights weights = Llama.prepare(ops, checkpoint.weights(), layer -> {});
+            RopeTable rope = new RopeTable(
+                    checkpoint.config().rope(), checkpoint.config().headDim());
+            long blockBytes = 2L * weights.config().layers() * BLOCK_TOKENS * weights.config().qkvSize() * 4;
+            KvCache kv =
+                    KvCache.allocate(ops, weights.config(), BLOCK_TOKENS, (int) Math.ceilDiv(3L << 29, blockBytes / 2));
+            model = new TrainableModel(ops, weights, kv, rope::fill, folder.getFileName().toString(), "digest");
+        }
+        spec = JobSpecReader.read(
+                Map.of(
+                        "model", "base",
+                        "training_file", "rows",
+                        "nightshift", Map.of("max_sequence_length", TOKENS)),
+                1);
+        JobPlan.Fit fit = JobPlan.fit(
+                model, spec, JobPlan.shape(spec.options().lora()), model.blockCount() * model.blockBytes());
+        plan = JobPlan.of(spec, fit, 100, model.parameterCount());
+        int[] ids = new Random(1)
+                .ints(TOKENS, 10, model.config().vocabSize() - 10)
+                .toArray();
+        float[] weights = new float[TOKENS];
+        Arrays.fill(weights, 1);
+        batch = new MicroBatch(List.of(new Segment(ids, weights, Segment.Role.TARGET)));
+    }
+
+    /** @param arguments model folder, threads, steps */
+    public static void main(String[] arguments) throws Exception {
+        int threads = Integer.parseInt(arguments[1]);
+        int steps = Integer.parseInt(arguments[2]);
+        double peak = MachineProbe.flopsPerSecond(threads);
+        System.out.printf("machine: %.0f GFLOP/s of fma on %d threads%n", peak / 1e9, threads);
+        try (TensorOps ops = new VectorOps(4L << 30, threads)) {
+            TrainingBenchmark benchmark = new TrainingBenchmark(ops, Path.of(arguments[0]));
+            benchmark.stages(steps, peak);
+            for (int slice : new int[] {200, 50}) {
+                benchmark.slices(steps, Duration.ofMillis(slice));
+            }
+        }
+    }
+
+    private OptimizerStep step(int number) {
+        return new OptimizerStep(new Objective.Supervised(), List.of(batch), List.of(), 1e-4, number, number);
+    }
+
+    private static final class Spent {
+        long nanos;
+        double operations;
+    }
+
+    private void stages(int steps, double peak) {
+        int blocks = model.blocksFor(plan.arenaBytes());
+        Map<String, Spent> spent = new LinkedHashMap<>();
+        try (LoraTrainer trainer = model.open(
+                0, blocks, plan.settings(spec), model.fresh(JobPlan.shape(spec.options().lora()), 1))) {
+            long total = 0;
+            for (int i = 0; i < WARM + steps; i++) {
+                trainer.begin(step(i + 1));
+                long begun = System.nanoTime();
+                while (!trainer.stepDone()) {
+                    String name = trainer.nextName();
+                    double operations = trainer.nextOperations();
+                    long before = System.nanoTime();
+                    trainer.runStage();
+                    if (i >= WARM) {
+                        Spent of = spent.computeIfAbsent(name, kind -> new Spent());
+                        of.nanos += System.nanoTime() - before;
+                        of.operations += operations;
+                    }
+                }
+                total += i >= WARM ? System.nanoTime() - begun : 0;
+            }
+            System.out.printf(
+                    "%d steps of 1 x %d: %.1f training tokens/s, %.0f ms a step, %d MiB of arena%n",
+                    steps, TOKENS, steps * TOKENS * 1e9 / total, total / 1e6 / steps, plan.arenaBytes() >> 20);
+            for (Map.Entry<String, Spent> kind : spent.entrySet()) {
+                Spent of = kind.getValue();
+                System.out.printf(
+                        "  %-16s %5.1f %% of the time, %3.0f %% of the fma peak%n",
+                        kind.getKey(),
+                        100.0 * of.nanos / total,
+                        100 * of.operations / (of.nanos / 1e9) / peak);
+            }
+        }
+    }
+
+    private void slices(int steps, Duration length) throws Exception {
+        TuningRules rules = new TuningRules(TuningMode.ALWAYS, List.of(), Duration.ZERO, 1, length);
+        TrainingSlice slice = new TrainingSlice(rules, Clock.systemUTC(), System::nanoTime);
+        slice.attach(new WholeSeat(), model);
+        slice.open(
+                plan.settings(spec), model.fresh(JobPlan.shape(spec.options().lora()), 1), plan.arenaBytes());
+        // the stage clock learns first
+        run(slice, WARM, new long[0]);
+        long[] times = new long[1 << 20];
+        int count = run(slice, steps, times);
+        Arrays.sort(times, 0, count);
+        slice.close();
+        slice.runSlice(length);
+        System.out.printf(
+                "slices of %d ms: %d, median %.1f ms, p99 %.1f ms, longest %.1f ms%n",
+                length.toMillis(),
+                count,
+                times[count / 2] / 1e6,
+                times[(int) (count * 0.99)] / 1e6,
+                times[count - 1] / 1e6);
+    }
+
+    /** The number of slices that the steps took. */
+    private int run(TrainingSlice slice, int steps, long[] times) {
+        int count = 0;
+        for (int i = 0; i < steps; i++) {
+            CompletableFuture<?> done = slice.step(step(i + 1));
+            while (!done.isDone()) {
+                long before = System.nanoTime();
+                slice.runSlice(Duration.ofSeconds(1));
+                if (count < times.length) {
+                    times[count++] = System.nanoTime() - before;
+                }
+            }
+        }
+        return count;
+    }
+
+    /** An engine that has nothing but its blocks. */
+    private static final class WholeSeat implements EngineSeat {
+        @Override
+        public int lend(int blocks) {
+            return 0;
+        }
+
+        @Override
+        public void giveBack(int first, int blocks) {}
+
+        @Override
+        public void wake() {}
+
+        @Override
+        public boolean busy() {
+            return false;
+        }
+
+        @Override
+        public boolean starved() {
+            return false;
+        }
+    }
+}
