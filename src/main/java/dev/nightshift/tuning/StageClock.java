@@ -5,23 +5,36 @@ import java.util.Map;
 import java.util.OptionalLong;
 
 /**
- * How long stages take: measured nanoseconds per operation by kind of stage, as a mean that forgets. Stages without counted
- * operations are measured whole. Engine thread.
+ * How long stages take: measured nanoseconds per operation by kind of stage, as a mean that forgets, and how far measurements lie from
+ * it. Stages without counted operations are measured whole. Engine thread.
  */
 final class StageClock {
     /** Weight of the newest measurement. */
     private static final double NEWEST = 0.2;
 
-    private final Map<String, Double> rates = new HashMap<>();
+    /** Mean deviations above the mean that a stage is given, so that few slices are longer than they may be. */
+    private static final double MARGIN = 3;
 
-    /** Expected time of a stage; empty for a kind that never ran. */
+    private record Rate(double mean, double deviation) {
+        Rate with(double measured) {
+            return new Rate(
+                    mean + NEWEST * (measured - mean), deviation + NEWEST * (Math.abs(measured - mean) - deviation));
+        }
+    }
+
+    private final Map<String, Rate> rates = new HashMap<>();
+
+    /** Time to reckon with for a stage; empty for a kind that never ran. */
     OptionalLong expected(String name, double operations) {
-        Double rate = rates.get(name);
-        return rate == null ? OptionalLong.empty() : OptionalLong.of((long) (rate * Math.max(1, operations)));
+        Rate rate = rates.get(name);
+        return rate == null
+                ? OptionalLong.empty()
+                : OptionalLong.of((long) ((rate.mean() + MARGIN * rate.deviation()) * Math.max(1, operations)));
     }
 
     void ran(String name, double operations, long nanos) {
-        double rate = nanos / Math.max(1, operations);
-        rates.merge(name, rate, (old, measured) -> old + NEWEST * (measured - old));
+        double measured = nanos / Math.max(1, operations);
+        Rate known = rates.get(name);
+        rates.put(name, known == null ? new Rate(measured, 0) : known.with(measured));
     }
 }

@@ -34,6 +34,9 @@ import java.util.concurrent.CompletableFuture;
 public final class TrainingBenchmark {
     private static final int TOKENS = 512;
     private static final int WARM = 2;
+    /** The CPU backend's default. */
+    private static final Duration SLICE = Duration.ofMillis(200);
+
     private static final int BLOCK_TOKENS = 16;
 
     private final TrainableModel model;
@@ -78,9 +81,7 @@ public final class TrainingBenchmark {
         try (TensorOps ops = new VectorOps(4L << 30, threads)) {
             TrainingBenchmark benchmark = new TrainingBenchmark(ops, Path.of(arguments[0]));
             benchmark.stages(steps, peak);
-            for (int slice : new int[] {200, 50}) {
-                benchmark.slices(steps, Duration.ofMillis(slice));
-            }
+            benchmark.slices(steps, SLICE);
         }
     }
 
