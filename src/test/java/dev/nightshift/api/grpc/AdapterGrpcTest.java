@@ -20,6 +20,9 @@ import dev.nightshift.proto.v1.GetModelRequest;
 import dev.nightshift.proto.v1.ListAdapterVersionsRequest;
 import dev.nightshift.proto.v1.ListAdaptersRequest;
 import dev.nightshift.proto.v1.LoadAdapterRequest;
+import dev.nightshift.proto.v1.MergeAdapterRequest;
+import dev.nightshift.proto.v1.MergeAdapterResponse;
+import dev.nightshift.proto.v1.MergeSource;
 import dev.nightshift.proto.v1.ModelServiceGrpc;
 import dev.nightshift.proto.v1.ReduceAdapterRequest;
 import dev.nightshift.proto.v1.RollbackAdapterRequest;
@@ -35,6 +38,7 @@ import io.quarkus.test.common.QuarkusTestResource;
 import io.quarkus.test.common.http.TestHTTPResource;
 import io.quarkus.test.junit.QuarkusTest;
 import java.net.URI;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
@@ -42,6 +46,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import org.eclipse.microprofile.config.ConfigProvider;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -219,5 +224,36 @@ class AdapterGrpcTest {
                                 .build())
                         .hasNext()))
                 .isEqualTo(Status.Code.NOT_FOUND);
+    }
+
+    @Test
+    void aFolderIsLoadedReplacedMergedAndUnloaded() throws Exception {
+        Path root = Path.of(ConfigProvider.getConfig().getValue("nightshift.adapters", String.class));
+        TinyAdapter.of(2, 61).write(root.resolve("grpc files"));
+        LoadAdapterRequest load = LoadAdapterRequest.newBuilder()
+                .setName("loaded-by-grpc")
+                .setPath("grpc files")
+                .build();
+        AdapterVersion first = adapters.loadAdapter(load);
+        assertThat(first.getState()).isEqualTo(AdapterState.ADAPTER_STATE_READY);
+        assertThat(refused(() -> adapters.loadAdapter(load))).isEqualTo(Status.Code.FAILED_PRECONDITION);
+        TinyAdapter.of(5, 62).write(root.resolve("grpc files"));
+        AdapterVersion second =
+                adapters.loadAdapter(load.toBuilder().setInPlace(true).build());
+        assertThat(second.getRank()).isEqualTo(5);
+        assertThat(second.getDigest()).isNotEqualTo(first.getDigest());
+        MergeAdapterResponse merged = adapters.mergeAdapter(MergeAdapterRequest.newBuilder()
+                .setModel("loaded-by-grpc")
+                .setSource(MergeSource.MERGE_SOURCE_SERVED)
+                .build());
+        assertThat(merged.getFilesList()).contains("config.json", "README.md");
+        assertThat(merged.getBytes()).isPositive();
+        assertThat(merged.getExport()).startsWith("nightshift-tiny-loaded-by-grpc-");
+        adapters.unloadAdapter(
+                UnloadAdapterRequest.newBuilder().setName("loaded-by-grpc").build());
+        assertThat(refused(() -> adapters.getAdapter(
+                        GetAdapterRequest.newBuilder().setName("loaded-by-grpc").build())))
+                .isEqualTo(Status.Code.NOT_FOUND);
+        assertThat(root.resolve("grpc files/adapter_config.json")).exists();
     }
 }

@@ -384,4 +384,35 @@ class AdapterApiTest {
         Path folder = Path.of(ConfigProvider.getConfig().getValue("nightshift.data", String.class), "exports", export);
         assertThat(Files.readString(folder.resolve("README.md"))).contains("left@1", BASE, "dequantised");
     }
+
+    @Test
+    void aVersionThatCannotBeServedIsListedWithItsReasonAndAnswersWithIt() throws Exception {
+        Path staged = root().resolve(".incoming");
+        TinyAdapter.broken().write(staged);
+        Files.move(staged, root().resolve("failing"));
+        for (int i = 0; i < 200 && given().get("/v1/adapters/failing").statusCode() != 200; i++) {
+            Thread.sleep(100);
+        }
+        given().get("/v1/adapters/failing").then().statusCode(200).body("version.state", equalTo("registered"));
+        for (int i = 0; i < 2; i++) {
+            error(
+                            json(
+                                    "POST",
+                                    "/v1/completions",
+                                    "{\"model\":\"failing\",\"prompt\":\"x\",\"max_tokens\":1}"),
+                            400,
+                            null)
+                    .body("error.param", equalTo("model"))
+                    .body("error.message", containsString("NaN"));
+        }
+        given().get("/v1/adapters")
+                .then()
+                .body("data.find { it.id == 'failing' }.version.state", equalTo("failed"))
+                .body("data.find { it.id == 'failing' }.version.reason", containsString("NaN"));
+        given().get("/v1/adapters/failing/versions")
+                .then()
+                .body("data[0].state", equalTo("failed"))
+                .body("data[0].reason", containsString("lora_A"));
+        assertThat(says(BASE)).isEqualTo(says(BASE));
+    }
 }
