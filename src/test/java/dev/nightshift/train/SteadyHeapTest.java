@@ -34,8 +34,7 @@ class SteadyHeapTest {
             long allocatedEarly = 0;
             long half = 0;
             for (int step = 1; step <= STEPS; step++) {
-                trainer.run(new OptimizerStep(
-                        new Objective.Supervised(), List.of(batch), List.of(), 1e-5, step, step));
+                trainer.run(new OptimizerStep(new Objective.Supervised(), List.of(batch), List.of(), 1e-5, step, step));
                 if (step == STEPS / 10) {
                     early = heap();
                     allocatedEarly = allocated();
@@ -64,7 +63,6 @@ class SteadyHeapTest {
     }
 
     private static long allocated() {
-        return ((com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean())
-                .getCurrentThreadAllocatedBytes();
+        return ((com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean()).getCurrentThreadAllocatedBytes();
     }
 }

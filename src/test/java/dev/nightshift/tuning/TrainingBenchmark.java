@@ -50,10 +50,15 @@ public final class TrainingBenchmark {
             ModelWeights weights = Llama.prepare(ops, checkpoint.weights(), layer -> {});
             RopeTable rope = new RopeTable(
                     checkpoint.config().rope(), checkpoint.config().headDim());
-            long blockBytes = 2L * weights.config().layers() * BLOCK_TOKENS * weights.config().qkvSize() * 4;
+            long blockBytes = 2L
+                    * weights.config().layers()
+                    * BLOCK_TOKENS
+                    * weights.config().qkvSize()
+                    * 4;
             KvCache kv =
                     KvCache.allocate(ops, weights.config(), BLOCK_TOKENS, (int) Math.ceilDiv(3L << 29, blockBytes / 2));
-            model = new TrainableModel(ops, weights, kv, rope::fill, folder.getFileName().toString(), "digest");
+            model = new TrainableModel(
+                    ops, weights, kv, rope::fill, folder.getFileName().toString(), "digest");
         }
         spec = JobSpecReader.read(
                 Map.of(
@@ -61,12 +66,11 @@ public final class TrainingBenchmark {
                         "training_file", "rows",
                         "nightshift", Map.of("max_sequence_length", TOKENS)),
                 1);
-        JobPlan.Fit fit = JobPlan.fit(
-                model, spec, JobPlan.shape(spec.options().lora()), model.blockCount() * model.blockBytes());
+        JobPlan.Fit fit =
+                JobPlan.fit(model, spec, JobPlan.shape(spec.options().lora()), model.blockCount() * model.blockBytes());
         plan = JobPlan.of(spec, fit, 100, model.parameterCount());
-        int[] ids = new Random(1)
-                .ints(TOKENS, 10, model.config().vocabSize() - 10)
-                .toArray();
+        int[] ids =
+                new Random(1).ints(TOKENS, 10, model.config().vocabSize() - 10).toArray();
         float[] weights = new float[TOKENS];
         Arrays.fill(weights, 1);
         batch = new MicroBatch(List.of(new Segment(ids, weights, Segment.Role.TARGET)));
@@ -98,7 +102,10 @@ public final class TrainingBenchmark {
         int blocks = model.blocksFor(plan.arenaBytes());
         Map<String, Spent> spent = new LinkedHashMap<>();
         try (LoraTrainer trainer = model.open(
-                0, blocks, plan.settings(spec), model.fresh(JobPlan.shape(spec.options().lora()), 1))) {
+                0,
+                blocks,
+                plan.settings(spec),
+                model.fresh(JobPlan.shape(spec.options().lora()), 1))) {
             long total = 0;
             for (int i = 0; i < WARM + steps; i++) {
                 trainer.begin(step(i + 1));
@@ -123,9 +130,7 @@ public final class TrainingBenchmark {
                 Spent of = kind.getValue();
                 System.out.printf(
                         "  %-16s %5.1f %% of the time, %3.0f %% of the fma peak%n",
-                        kind.getKey(),
-                        100.0 * of.nanos / total,
-                        100 * of.operations / (of.nanos / 1e9) / peak);
+                        kind.getKey(), 100.0 * of.nanos / total, 100 * of.operations / (of.nanos / 1e9) / peak);
             }
         }
     }
@@ -134,8 +139,7 @@ public final class TrainingBenchmark {
         TuningRules rules = new TuningRules(TuningMode.ALWAYS, List.of(), Duration.ZERO, 1, length);
         TrainingSlice slice = new TrainingSlice(rules, Clock.systemUTC(), System::nanoTime);
         slice.attach(new WholeSeat(), model);
-        slice.open(
-                plan.settings(spec), model.fresh(JobPlan.shape(spec.options().lora()), 1), plan.arenaBytes());
+        slice.open(plan.settings(spec), model.fresh(JobPlan.shape(spec.options().lora()), 1), plan.arenaBytes());
         // the stage clock learns first
         run(slice, WARM, new long[0]);
         long[] times = new long[1 << 20];
