@@ -38,7 +38,7 @@ record JobPlan(
     /** Rows of a stage: at 135M parameters one takes some ten milliseconds on two cores, well within a slice. */
     private static final int CHUNK_ROWS = 128;
 
-    /** With a vocabulary of 49,152 a stage of the head takes about 110 ms on two cores with AVX2; 64 rows took 220. */
+    /** With a vocabulary of 49,152 some 110 ms a stage on two cores with AVX2, reckoned from its share of a step. */
     private static final int HEAD_ROWS = 32;
 
     private static final double BETA = 0.1;
