@@ -197,7 +197,10 @@ final class Gemms {
         }
     }
 
-    /** 4 rows by 2 vectors; a's element (m, k) lies at {@code a + m * strideA + k * stepA}. */
+    /**
+     * 4 rows by 2 vectors; a's element (m, k) lies at {@code a + m * strideA + k * stepA}. Written out: a method that the compiler
+     * does not inline takes its vectors from the heap.
+     */
     private static void tile(
             long c,
             long strideC,
@@ -220,6 +223,9 @@ final class Gemms {
         long a1 = a + strideA;
         long a2 = a1 + strideA;
         long a3 = a2 + strideA;
+        long c1 = c + strideC;
+        long c2 = c1 + strideC;
+        long c3 = c2 + strideC;
         long at = 0;
         for (int i = 0; i < k; i++, b += strideB, at += stepA) {
             FloatVector b0 = load(b);
@@ -237,21 +243,26 @@ final class Gemms {
             s30 = b0.fma(x, s30);
             s31 = b1.fma(x, s31);
         }
-        FloatVector factor = FloatVector.broadcast(F, alpha);
-        store(c, s00, s01, factor, fresh);
-        store(c + strideC, s10, s11, factor, fresh);
-        store(c + 2 * strideC, s20, s21, factor, fresh);
-        store(c + 3 * strideC, s30, s31, factor, fresh);
-    }
-
-    private static void store(long c, FloatVector low, FloatVector high, FloatVector factor, boolean fresh) {
         if (fresh) {
-            low.mul(factor).intoMemorySegment(ALL, c, LE);
-            high.mul(factor).intoMemorySegment(ALL, c + VECTOR, LE);
-        } else {
-            low.fma(factor, load(c)).intoMemorySegment(ALL, c, LE);
-            high.fma(factor, load(c + VECTOR)).intoMemorySegment(ALL, c + VECTOR, LE);
+            s00.mul(alpha).intoMemorySegment(ALL, c, LE);
+            s01.mul(alpha).intoMemorySegment(ALL, c + VECTOR, LE);
+            s10.mul(alpha).intoMemorySegment(ALL, c1, LE);
+            s11.mul(alpha).intoMemorySegment(ALL, c1 + VECTOR, LE);
+            s20.mul(alpha).intoMemorySegment(ALL, c2, LE);
+            s21.mul(alpha).intoMemorySegment(ALL, c2 + VECTOR, LE);
+            s30.mul(alpha).intoMemorySegment(ALL, c3, LE);
+            s31.mul(alpha).intoMemorySegment(ALL, c3 + VECTOR, LE);
+            return;
         }
+        FloatVector factor = FloatVector.broadcast(F, alpha);
+        s00.fma(factor, load(c)).intoMemorySegment(ALL, c, LE);
+        s01.fma(factor, load(c + VECTOR)).intoMemorySegment(ALL, c + VECTOR, LE);
+        s10.fma(factor, load(c1)).intoMemorySegment(ALL, c1, LE);
+        s11.fma(factor, load(c1 + VECTOR)).intoMemorySegment(ALL, c1 + VECTOR, LE);
+        s20.fma(factor, load(c2)).intoMemorySegment(ALL, c2, LE);
+        s21.fma(factor, load(c2 + VECTOR)).intoMemorySegment(ALL, c2 + VECTOR, LE);
+        s30.fma(factor, load(c3)).intoMemorySegment(ALL, c3, LE);
+        s31.fma(factor, load(c3 + VECTOR)).intoMemorySegment(ALL, c3 + VECTOR, LE);
     }
 
     /** What tiles don't cover, element by element in the same order over k. */

@@ -128,16 +128,47 @@ final class WeightGradients {
         }
     }
 
-    /** [width][tileRows] -> [tileRows][width], each row's segment times its scale (null = 1). */
+    /**
+     * [width][tileRows] -> [tileRows][width], each row's segment times its scale (null = 1). Eight k of one row are written
+     * together: a line of the target at a time, while the source's lines stay in the cache.
+     */
     private void turn(float[] values, float[] factors, int segment, int width, long matrix) {
-        for (int k = 0; k < width; k++) {
+        int k = 0;
+        for (; k + 8 <= width; k += 8) {
             int scale = k / segment * tileRows;
-            int source = k * tileRows;
-            long target = matrix + 4L * k;
+            boolean one = k % segment + 8 <= segment;
             for (int lane = 0; lane < tileRows; lane++) {
                 float factor = factors == null ? 1 : factors[scale + lane];
-                Raw.f32(target + 4L * lane * width, values[source + lane] * factor);
+                if (one) {
+                    eight(values, k * tileRows + lane, factor, matrix + 4L * (lane * width + k));
+                } else {
+                    for (int i = k; i < k + 8; i++) {
+                        element(values, factors, i, lane, segment, width, matrix);
+                    }
+                }
             }
         }
+        for (; k < width; k++) {
+            for (int lane = 0; lane < tileRows; lane++) {
+                element(values, factors, k, lane, segment, width, matrix);
+            }
+        }
+    }
+
+    private void element(float[] values, float[] factors, int k, int lane, int segment, int width, long matrix) {
+        float factor = factors == null ? 1 : factors[k / segment * tileRows + lane];
+        Raw.f32(matrix + 4L * (lane * width + k), values[k * tileRows + lane] * factor);
+    }
+
+    private void eight(float[] values, int from, float factor, long to) {
+        int step = tileRows;
+        Raw.f32(to, values[from] * factor);
+        Raw.f32(to + 4, values[from + step] * factor);
+        Raw.f32(to + 8, values[from + 2 * step] * factor);
+        Raw.f32(to + 12, values[from + 3 * step] * factor);
+        Raw.f32(to + 16, values[from + 4 * step] * factor);
+        Raw.f32(to + 20, values[from + 5 * step] * factor);
+        Raw.f32(to + 24, values[from + 6 * step] * factor);
+        Raw.f32(to + 28, values[from + 7 * step] * factor);
     }
 }
