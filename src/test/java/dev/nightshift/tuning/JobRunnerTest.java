@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -71,6 +72,15 @@ class JobRunnerTest {
         return own;
     }
 
+    /** A job's folder is deleted after its end is committed, so that a crash between the two loses nothing. */
+    private static void awaitGone(Path folder) throws InterruptedException {
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(10);
+        while (Files.exists(folder)) {
+            assertThat(System.nanoTime()).as("%s deleted within 10 s", folder).isLessThan(end);
+            Thread.sleep(5);
+        }
+    }
+
     @Test
     void trainsPublishesAndTellsAboutIt() throws Exception {
         try (SimulatedProcess process = process()) {
@@ -100,7 +110,7 @@ class JobRunnerTest {
                     .contains("Created fine-tuning job: " + id, "The job has successfully completed")
                     .anyMatch(text -> text.startsWith("Step 9/9: training loss="));
             assertThat(process.seat.lent).as("blocks still lent").isZero();
-            assertThat(process.jobs.folders().of(id)).doesNotExist();
+            awaitGone(process.jobs.folders().of(id));
         }
     }
 
