@@ -113,7 +113,8 @@ class FilesTest {
             seen.addAll(part);
             query.put("after", part.getLast());
         }
-        assertThat(seen).isEqualTo(ids);
+        // other tests of the same application leave older files
+        assertThat(seen).doesNotHaveDuplicates().endsWith(ids.toArray(String[]::new));
         given().queryParam("purpose", "batch")
                 .get(FILES)
                 .then()
