@@ -9,6 +9,8 @@ import io.vertx.core.Context;
 import io.vertx.core.Future;
 import io.vertx.core.Vertx;
 import io.vertx.core.http.HttpServerResponse;
+import io.vertx.core.http.HttpVersion;
+import io.vertx.core.net.impl.ConnectionBase;
 import io.vertx.ext.web.RoutingContext;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.ws.rs.core.Response;
@@ -43,7 +45,7 @@ public class Exchanges {
                 .emitter(emitter -> onWorker(call, body -> {
                             Prepared prepared = prepare.apply(new Fields(Json.parseObject(body), ""));
                             List<ChatStream> opened = open(prepared, exchange);
-                            exchange.begin(opened, () -> outlet(prepared.form(), response, emitter, exchange));
+                            exchange.begin(opened, () -> outlet(prepared.form(), call, emitter, exchange));
                             return null;
                         })
                         .onFailure(emitter::fail));
@@ -85,11 +87,23 @@ public class Exchanges {
         }
     }
 
-    private Outlet outlet(
-            Form form, HttpServerResponse response, UniEmitter<? super Response> emitter, Exchange exchange) {
+    private Outlet outlet(Form form, RoutingContext call, UniEmitter<? super Response> emitter, Exchange exchange) {
         return switch (form) {
-            case StreamForm stream -> new SseOutlet(vertx, response, stream, emitter, exchange, times);
+            case StreamForm stream ->
+                new SseOutlet(vertx, call.response(), stream, emitter, exchange, () -> cut(call), times);
             case AnswerForm whole -> new WholeOutlet(whole, emitter);
         };
+    }
+
+    /**
+     * Ends an answer that its client does not read. A reset of HTTP/1.1 waits behind what can't be sent, and is never told to
+     * those who count the requests in flight; closing the channel drops it.
+     */
+    private static void cut(RoutingContext call) {
+        if (call.request().version() == HttpVersion.HTTP_2) {
+            call.response().reset();
+        } else if (call.request().connection() instanceof ConnectionBase connection) {
+            connection.channel().close();
+        }
     }
 }

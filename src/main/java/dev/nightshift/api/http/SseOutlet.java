@@ -28,6 +28,7 @@ final class SseOutlet implements Outlet {
     private final StreamForm form;
     private final UniEmitter<? super Response> emitter;
     private final Exchange exchange;
+    private final Runnable cut;
     private final Duration slowReader;
     private final long keepAliveTimer;
     private long slowTimer = NO_TIMER;
@@ -35,18 +36,21 @@ final class SseOutlet implements Outlet {
     private boolean begun;
     private boolean silent = true;
 
+    /** @param cut ends the connection, or its stream, at once, whatever is still to be sent */
     SseOutlet(
             Vertx vertx,
             HttpServerResponse response,
             StreamForm form,
             UniEmitter<? super Response> emitter,
             Exchange exchange,
+            Runnable cut,
             StreamTimes times) {
         this.vertx = vertx;
         this.response = response;
         this.form = form;
         this.emitter = emitter;
         this.exchange = exchange;
+        this.cut = cut;
         this.slowReader = times.slowReader();
         this.keepAliveTimer = vertx.setPeriodic(times.keepAlive().toMillis(), timer -> keepAlive());
     }
@@ -142,7 +146,7 @@ final class SseOutlet implements Outlet {
 
     private void giveUp() {
         exchange.leave();
-        response.reset();
+        cut.run();
     }
 
     private void stopTimers() {

@@ -7,6 +7,7 @@ import dev.nightshift.api.SocketBuffers;
 import io.quarkus.test.common.QuarkusTestResource;
 import io.quarkus.test.common.http.TestHTTPResource;
 import io.quarkus.test.junit.QuarkusTest;
+import jakarta.inject.Inject;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -31,6 +32,9 @@ class SseTest {
 
     @TestHTTPResource
     URI server;
+
+    @Inject
+    InFlight inFlight;
 
     private static String chat(String more) {
         return "{\"model\":\"nightshift-tiny\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"max_tokens\":8,"
@@ -190,6 +194,7 @@ class SseTest {
                     .isBetween(1L, (kernel + (1 << 16) + (1 << 13)) / FRAME_BYTES + 1);
             assertThat(sequence.awaitCancelled(SOON)).as("given up").isTrue();
         }
+        assertThat(inFlight.awaitNone(SOON)).as("requests that still count").isZero();
     }
 
     @Test
