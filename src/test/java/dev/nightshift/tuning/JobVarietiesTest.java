@@ -2,6 +2,7 @@ package dev.nightshift.tuning;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import dev.nightshift.failure.ServingException;
 import java.io.IOException;
@@ -18,6 +19,9 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** What jobs can be asked to do, on golden/models/llama, without a web server. */
 class JobVarietiesTest {
+    /** An adapter at a learning rate of 1e-9 changes no loss by more. */
+    private static final double LOSS = 1e-4;
+
     @TempDir
     Path folder;
 
@@ -164,6 +168,67 @@ class JobVarietiesTest {
             assertThat(job.numbers().orElseThrow().steps()).isEqualTo(4 * 6);
             assertThat(job.trainedTokens()).isEqualTo(4 * 23 * 10);
         }
+    }
+
+    /** Four rows of each of three lengths; those of a length are alike. */
+    private void uploadOfThreeLengths() throws IOException {
+        List<String> rows = new ArrayList<>();
+        for (int i = 0; i < 4; i++) {
+            rows.add("5 20 21|60 2");
+            rows.add("5 20 21 22 23 24 25 26|7 8 9 61 62 2");
+            rows.add("5 27 26 25 24 23 22 21 20 30 31 32 33|9 8 7 6 63 64 65 66 67 2");
+        }
+        disk.upload("lengths", rows);
+    }
+
+    /** Losses of an epoch's steps, sorted, of a job that learns next to nothing. */
+    private static List<Double> losses(SimulatedProcess process, int batchSize, boolean grouped) throws Exception {
+        Map<String, Object> body = request(
+                "lengths",
+                Map.of("group_by_length", grouped, "packing", false, "learning_rate", 1e-9, "publish", "finite"));
+        body.put("hyperparameters", Map.of("n_epochs", 1, "batch_size", batchSize));
+        return history(process, succeeded(process, body)).stream()
+                .map(JobVarietiesTest::loss)
+                .sorted()
+                .toList();
+    }
+
+    @Test
+    void groupingByLengthTakesTheSameRowsInStepsOfOneLength() throws Exception {
+        uploadOfThreeLengths();
+        try (SimulatedProcess process = process()) {
+            List<Double> alone = losses(process, 1, false);
+            List<Double> ofLengths =
+                    List.of(alone.getFirst(), alone.get(alone.size() / 2), alone.getLast());
+            assertThat(ofLengths.get(1) - ofLengths.get(0)).isGreaterThan(0.01);
+            assertThat(ofLengths.get(2) - ofLengths.get(1)).isGreaterThan(0.01);
+            assertThat(alone).hasSize(12).allSatisfy(loss -> assertThat(ofLengths)
+                    .anySatisfy(of -> assertThat(loss).isCloseTo(of, within(LOSS))));
+            List<Double> groupedAlone = losses(process, 1, true);
+            for (int i = 0; i < alone.size(); i++) {
+                assertThat(groupedAlone.get(i)).isCloseTo(alone.get(i), within(LOSS));
+            }
+            List<Double> grouped = losses(process, 4, true);
+            for (int i = 0; i < ofLengths.size(); i++) {
+                assertThat(grouped.get(i)).isCloseTo(ofLengths.get(i), within(LOSS));
+            }
+            assertThat(losses(process, 4, false)).anySatisfy(loss -> assertThat(ofLengths)
+                    .allSatisfy(of -> assertThat(Math.abs(loss - of)).isGreaterThan(10 * LOSS)));
+        }
+    }
+
+    @Test
+    void aJobGroupedByLengthGivesTheSameAdapterTwice() throws Exception {
+        uploadOfThreeLengths();
+        List<byte[]> adapters = new ArrayList<>();
+        try (SimulatedProcess process = process()) {
+            for (boolean grouped : new boolean[] {true, true, false}) {
+                Map<String, Object> body = request("lengths", Map.of("group_by_length", grouped));
+                adapters.add(disk.adapter(
+                        succeeded(process, body).model().orElseThrow()));
+            }
+        }
+        assertThat(adapters.get(1)).isEqualTo(adapters.get(0)).isNotEqualTo(adapters.get(2));
     }
 
     @Test

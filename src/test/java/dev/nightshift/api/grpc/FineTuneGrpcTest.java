@@ -3,6 +3,7 @@ package dev.nightshift.api.grpc;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import com.sun.management.HotSpotDiagnosticMXBean;
 import dev.nightshift.TestSettings;
 import dev.nightshift.proto.v1.CreateFineTuneJobRequest;
 import dev.nightshift.proto.v1.FineTuneEvent;
@@ -13,18 +14,31 @@ import dev.nightshift.proto.v1.FineTuneState;
 import dev.nightshift.proto.v1.ListModelsRequest;
 import dev.nightshift.proto.v1.ModelServiceGrpc;
 import dev.nightshift.proto.v1.WatchFineTuneJobRequest;
+import io.grpc.Context;
 import io.grpc.ManagedChannel;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.netty.NettyChannelBuilder;
+import io.grpc.stub.StreamObserver;
 import io.quarkus.test.common.QuarkusTestResource;
 import io.quarkus.test.common.http.TestHTTPResource;
 import io.quarkus.test.junit.QuarkusTest;
 import io.restassured.RestAssured;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.management.ManagementFactory;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.eclipse.microprofile.config.inject.ConfigProperty;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -37,6 +51,9 @@ import org.junit.jupiter.api.Test;
 class FineTuneGrpcTest {
     @TestHTTPResource
     URI server;
+
+    @ConfigProperty(name = "nightshift.data")
+    String data;
 
     private ManagedChannel channel;
     private FineTuneServiceGrpc.FineTuneServiceBlockingStub jobs;
@@ -87,6 +104,108 @@ class FineTuneGrpcTest {
         StatusRuntimeException refused =
                 catchThrowableOfType(StatusRuntimeException.class, () -> jobs.cancelFineTuneJob(name(job)));
         assertThat(refused.getStatus().getCode()).isEqualTo(Status.Code.FAILED_PRECONDITION);
+    }
+
+    /** A job of 500 steps, left when its first one is done. */
+    private FineTuneJob running() throws InterruptedException {
+        String base = ModelServiceGrpc.newBlockingStub(channel)
+                .listModels(ListModelsRequest.getDefaultInstance())
+                .getModels(0)
+                .getName();
+        FineTuneJob job = jobs.createFineTuneJob(CreateFineTuneJobRequest.newBuilder()
+                .setModel(base)
+                .setTrainingFile(upload())
+                .setEpochs(50)
+                .setBatchSize(1)
+                .build());
+        await("the first step", () -> jobs.getFineTuneJob(name(job)).getStepsDone() > 0);
+        assertThat(jobs.getFineTuneJob(name(job)).getState()).isEqualTo(FineTuneState.FINE_TUNE_STATE_RUNNING);
+        return job;
+    }
+
+    private interface Condition {
+        boolean holds() throws IOException;
+    }
+
+    private static void await(String what, Condition condition) throws InterruptedException {
+        long end = System.nanoTime() + Duration.ofSeconds(90).toNanos();
+        boolean holds = false;
+        while (!holds) {
+            assertThat(System.nanoTime()).as(what).isLessThan(end);
+            Thread.sleep(50);
+            try {
+                holds = condition.holds();
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        }
+    }
+
+    private static boolean watched() throws IOException {
+        Path dump = Files.createTempDirectory("threads").resolve("dump.json");
+        ManagementFactory.getPlatformMXBean(HotSpotDiagnosticMXBean.class)
+                .dumpThreads(dump.toString(), HotSpotDiagnosticMXBean.ThreadDumpFormat.JSON);
+        boolean found = Files.readString(dump).contains("\"job-watch\"");
+        Files.delete(dump);
+        Files.delete(dump.getParent());
+        return found;
+    }
+
+    @Test
+    void aRunningJobIsCancelledAndItsWatchEnds() throws InterruptedException {
+        FineTuneJob job = running();
+        Iterator<FineTuneEvent> watch = jobs.watchFineTuneJob(
+                WatchFineTuneJobRequest.newBuilder().setId(job.getId()).build());
+        assertThat(watch.next().getMessage()).startsWith("Created");
+        FineTuneJob cancelled = jobs.cancelFineTuneJob(name(job));
+        assertThat(cancelled.getState()).isEqualTo(FineTuneState.FINE_TUNE_STATE_CANCELLED);
+        List<String> rest = new ArrayList<>();
+        watch.forEachRemaining(event -> rest.add(event.getMessage()));
+        assertThat(rest).contains("Fine-tuning job started", "The job was cancelled");
+        assertThat(jobs.getFineTuneJob(name(job)).getFineTunedModel()).isEmpty();
+        await("the job's files", () -> !Files.exists(Path.of(data, "tuning", job.getId())));
+        await("the end of the watch", () -> !watched());
+        // the device belongs to the next job
+        jobs.cancelFineTuneJob(name(running()));
+    }
+
+    @Test
+    void aWatchThatItsClientCancelsLeavesNothingBehind() throws InterruptedException {
+        FineTuneJob job = running();
+        List<Status.Code> ends = new CopyOnWriteArrayList<>();
+        for (int watch = 0; watch < 3; watch++) {
+            Context.CancellableContext call = Context.current().withCancellation();
+            CountDownLatch begun = new CountDownLatch(1);
+            call.run(() -> FineTuneServiceGrpc.newStub(channel)
+                    .watchFineTuneJob(
+                            WatchFineTuneJobRequest.newBuilder()
+                                    .setId(job.getId())
+                                    .build(),
+                            new StreamObserver<>() {
+                                @Override
+                                public void onNext(FineTuneEvent event) {
+                                    begun.countDown();
+                                }
+
+                                @Override
+                                public void onError(Throwable failure) {
+                                    ends.add(Status.fromThrowable(failure).getCode());
+                                }
+
+                                @Override
+                                public void onCompleted() {
+                                    ends.add(Status.Code.OK);
+                                }
+                            }));
+            assertThat(begun.await(30, TimeUnit.SECONDS)).isTrue();
+            await("a thread that watches", FineTuneGrpcTest::watched);
+            call.cancel(null);
+        }
+        await("the end of the watches", () -> ends.size() == 3 && !watched());
+        assertThat(ends).containsOnly(Status.Code.CANCELLED);
+        int steps = jobs.getFineTuneJob(name(job)).getStepsDone();
+        await("further steps", () -> jobs.getFineTuneJob(name(job)).getStepsDone() > steps);
+        jobs.cancelFineTuneJob(name(job));
     }
 
     private static FineTuneJobName name(FineTuneJob job) {

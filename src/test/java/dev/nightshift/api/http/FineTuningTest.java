@@ -199,6 +199,76 @@ class FineTuningTest {
                 .body("error.param", equalTo("training_file"));
     }
 
+    private static String uploadOf(int rows, String answer) {
+        String row = "{\"messages\":[{\"role\":\"user\",\"content\":\"colour?\"},"
+                + "{\"role\":\"assistant\",\"content\":\"%s\"}]}\n".formatted(answer);
+        return given().multiPart("purpose", "fine-tune")
+                .multiPart("file", "rows.jsonl", row.repeat(rows).getBytes(StandardCharsets.UTF_8))
+                .post("/v1/files")
+                .path("id");
+    }
+
+    private static JsonPath check(String body) {
+        return given().contentType("application/json")
+                .body(body)
+                .post("/v1/nightshift/datasets/check")
+                .then()
+                .statusCode(200)
+                .body("valid", equalTo(true))
+                .extract()
+                .jsonPath();
+    }
+
+    @Test
+    void rowsOfTwoFilesAreTrainedByTheirWeights() throws InterruptedException {
+        String some = uploadOf(12, "blue");
+        String many = uploadOf(10, "green and yellow, with a little red");
+        String only = "{\"training_file\":\"%s\",\"nightshift\":{\"lora\":{\"r\":4},\"max_sequence_length\":64}}";
+        int shortRow = check(only.formatted(some)).getInt("files[0].longest_tokens");
+        int longRow = check(only.formatted(many)).getInt("files[0].longest_tokens");
+        assertThat(longRow).isGreaterThan(shortRow);
+        // 12 x 0.5 and 10 x 2.5: of 31 rows, 25 are long ones
+        JsonPath done = await(
+                create(
+                                some,
+                                ",\"hyperparameters\":{\"n_epochs\":1,\"batch_size\":4},\"nightshift\":{\"publish\":\"finite\","
+                                        + "\"lora\":{\"r\":4},\"max_sequence_length\":64,\"training_file_weight\":0.5,"
+                                        + "\"files\":[{\"id\":\"%s\",\"weight\":2.5}]}".formatted(many))
+                        .getString("id"),
+                "succeeded",
+                "failed");
+        assertThat(done.getString("status")).as(done.prettify()).isEqualTo("succeeded");
+        assertThat(done.getInt("trained_tokens")).isEqualTo(6 * shortRow + 25 * longRow);
+    }
+
+    @Test
+    void theTimeToldBeforeAJobIsNearTheTimeThatItTakes() throws InterruptedException {
+        String rest = "\"hyperparameters\":{\"n_epochs\":3,\"batch_size\":4},"
+                + "\"nightshift\":{\"publish\":\"finite\",\"lora\":{\"r\":4},\"max_sequence_length\":64}";
+        String file = upload(20);
+        double dry = check("{\"training_file\":\"%s\",%s}".formatted(file, rest))
+                .getDouble("training.estimated_seconds");
+        String id = create(file, "," + rest).getString("id");
+        await(id, "running", "succeeded", "failed");
+        long begun = System.nanoTime();
+        JsonPath done = await(id, "succeeded", "failed");
+        double took = (System.nanoTime() - begun) / 1e9;
+        assertThat(done.getString("status")).as(done.prettify()).isEqualTo("succeeded");
+        Map<String, Object> told = given().queryParam("limit", 100)
+                .get("/v1/fine_tuning/jobs/" + id + "/events")
+                .jsonPath()
+                .getMap("data.find { it.message.startsWith('Files validated') }.data");
+        double before = ((Number) told.get("estimated_seconds")).doubleValue();
+        System.out.printf("estimated %.2f s by a dry run, %.2f s before the job; it took %.2f s%n", dry, before, took);
+        assertThat(told)
+                .containsEntry("rows", 20)
+                .containsEntry("total_steps", 15)
+                .containsKeys("training_memory_bytes", "trained_tokens");
+        // other tests of the machine run beside it: a factor of four each way
+        assertThat(before).isBetween(took / 4, took * 4);
+        assertThat(dry).isBetween(took / 4, took * 4);
+    }
+
     @Test
     void refusesWhatIsWrongAtOnce() {
         Map<String, String> wrong = Map.of(
