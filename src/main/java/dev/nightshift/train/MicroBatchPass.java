@@ -20,6 +20,9 @@ final class MicroBatchPass {
     /** Negative log-likelihoods of the rows that bear loss, summed per sample, and how many were the first choice. */
     record Scores(double[] losses, double[] weightedLosses, int correct, int targets) {}
 
+    /** Name of stages that only see that activations are still there. */
+    private static final String HELD = "held";
+
     private final TensorOps ops;
     private final TrainingOps back;
     private final ModelWeights weights;
@@ -144,10 +147,13 @@ final class MicroBatchPass {
     private void layerForward(List<Stage> stages, int l, int tokens, boolean withAdapter, boolean again) {
         TrainingLayer layer = layers.get(l);
         Tensor x = buffers.inputs[l];
+        // of its own kind: a stage that finds its work done says nothing about the time of one that doesn't
+        boolean held = again && heldFromForward(l);
         for (int from = 0; from < tokens; from += settings.chunkRows()) {
             int begin = from;
             int end = Math.min(tokens, from + settings.chunkRows());
-            stages.add(new Stage("project", layer.projectCost() * (end - begin), () -> {
+            double cost = layer.projectCost() * (end - begin);
+            stages.add(new Stage(held ? HELD : "project", held ? 0 : cost, () -> {
                 if (!again || heldBy[set(l)] != l) {
                     layer.project(x, buffers.sets.get(set(l)), rows, withAdapter, begin, end);
                 }
@@ -157,7 +163,8 @@ final class MicroBatchPass {
             int begin = from;
             int end = Math.min(tokens, from + settings.chunkRows());
             boolean last = end == tokens;
-            stages.add(new Stage("mix", (layer.mixCost() + attentionCost(end)) * (end - begin), () -> {
+            double cost = (layer.mixCost() + attentionCost(end)) * (end - begin);
+            stages.add(new Stage(held ? HELD : "mix", held ? 0 : cost, () -> {
                 if (!again || heldBy[set(l)] != l) {
                     Tensor out = again ? null : buffers.inputs[l + 1];
                     layer.mix(out, x, buffers.sets.get(set(l)), rows, withAdapter, begin, end);
@@ -167,6 +174,12 @@ final class MicroBatchPass {
                 }
             }));
         }
+    }
+
+    /** Whether the forward pass leaves this layer's activations where the backward pass finds them. */
+    private boolean heldFromForward(int l) {
+        // its own set, or the shared one, which the highest of the layers that share it was the last to fill
+        return l >= layers.size() - buffers.sets.size();
     }
 
     private double attentionCost(int keys) {

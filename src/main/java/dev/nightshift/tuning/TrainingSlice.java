@@ -30,12 +30,16 @@ import java.util.function.LongSupplier;
  * the same bits.
  */
 public final class TrainingSlice implements IdleWork {
+    /** Share of a slice that is planned; the rest is for a stage that takes longer than any lately. */
+    private static final double PLANNED = 0.9;
+
     /** Name of the stages that change parameters. */
     private static final String UPDATE = "adamw";
 
     private final TuningRules rules;
     private final Clock clock;
     private final LongSupplier nanoTime;
+    private final StageLog stageLog;
     private final StageClock stageClock = new StageClock();
     private final TimeShare share;
     private final Queue<Work> queue = new ConcurrentLinkedQueue<>();
@@ -60,6 +64,16 @@ public final class TrainingSlice implements IdleWork {
      * @param nanoTime monotonic, for slices
      */
     public TrainingSlice(TuningRules rules, Clock clock, LongSupplier nanoTime) {
+        this(rules, clock, nanoTime, (name, nanos) -> {});
+    }
+
+    /** Is told of every stage on the engine's thread. */
+    interface StageLog {
+        void ran(String name, long nanos);
+    }
+
+    TrainingSlice(TuningRules rules, Clock clock, LongSupplier nanoTime, StageLog stageLog) {
+        this.stageLog = stageLog;
         this.rules = rules;
         this.clock = clock;
         this.nanoTime = nanoTime;
@@ -259,7 +273,9 @@ public final class TrainingSlice implements IdleWork {
             double operations = trainer.nextOperations();
             long before = nanoTime.getAsLong();
             trainer.runStage();
-            stageClock.ran(name, operations, nanoTime.getAsLong() - before);
+            long took = nanoTime.getAsLong() - before;
+            stageClock.ran(name, operations, took);
+            stageLog.ran(name, took);
             first = false;
         }
         workNanos += nanoTime.getAsLong() - start;
@@ -268,7 +284,7 @@ public final class TrainingSlice implements IdleWork {
 
     private boolean fits(long start, long allowedNanos) {
         OptionalLong expected = stageClock.expected(trainer.nextName(), trainer.nextOperations());
-        return expected.isPresent() && nanoTime.getAsLong() - start + expected.getAsLong() <= allowedNanos;
+        return expected.isPresent() && nanoTime.getAsLong() - start + expected.getAsLong() <= PLANNED * allowedNanos;
     }
 
     private void finishIfDone() {

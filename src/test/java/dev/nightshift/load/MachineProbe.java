@@ -1,8 +1,13 @@
 package dev.nightshift.load;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -31,6 +36,34 @@ public final class MachineProbe {
     private static final int FMA_STEPS = 20_000_000;
 
     private MachineProbe() {}
+
+    /**
+     * How long this process's threads have waited for a core so far, because others ran there: what Linux tells in
+     * {@code /proc/self/task/N/schedstat}; 0 elsewhere.
+     */
+    public static long waitedForCoresNanos() {
+        Path tasks = Path.of("/proc/self/task");
+        if (!Files.isDirectory(tasks)) {
+            return 0;
+        }
+        long sum = 0;
+        try (DirectoryStream<Path> threads = Files.newDirectoryStream(tasks)) {
+            for (Path thread : threads) {
+                sum += waited(thread.resolve("schedstat"));
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return sum;
+    }
+
+    private static long waited(Path schedstat) {
+        try {
+            return Long.parseLong(Files.readString(schedstat).strip().split(" ")[1]);
+        } catch (IOException e) {
+            return 0; // the thread has ended meanwhile
+        }
+    }
 
     /** Best of several rounds. */
     public static double readBytesPerSecond(int threads) throws Exception {

@@ -198,12 +198,13 @@ class JobVarietiesTest {
         uploadOfThreeLengths();
         try (SimulatedProcess process = process()) {
             List<Double> alone = losses(process, 1, false);
-            List<Double> ofLengths =
-                    List.of(alone.getFirst(), alone.get(alone.size() / 2), alone.getLast());
+            List<Double> ofLengths = List.of(alone.getFirst(), alone.get(alone.size() / 2), alone.getLast());
             assertThat(ofLengths.get(1) - ofLengths.get(0)).isGreaterThan(0.01);
             assertThat(ofLengths.get(2) - ofLengths.get(1)).isGreaterThan(0.01);
-            assertThat(alone).hasSize(12).allSatisfy(loss -> assertThat(ofLengths)
-                    .anySatisfy(of -> assertThat(loss).isCloseTo(of, within(LOSS))));
+            assertThat(alone)
+                    .hasSize(12)
+                    .allSatisfy(loss -> assertThat(ofLengths)
+                            .anySatisfy(of -> assertThat(loss).isCloseTo(of, within(LOSS))));
             List<Double> groupedAlone = losses(process, 1, true);
             for (int i = 0; i < alone.size(); i++) {
                 assertThat(groupedAlone.get(i)).isCloseTo(alone.get(i), within(LOSS));
@@ -212,8 +213,9 @@ class JobVarietiesTest {
             for (int i = 0; i < ofLengths.size(); i++) {
                 assertThat(grouped.get(i)).isCloseTo(ofLengths.get(i), within(LOSS));
             }
-            assertThat(losses(process, 4, false)).anySatisfy(loss -> assertThat(ofLengths)
-                    .allSatisfy(of -> assertThat(Math.abs(loss - of)).isGreaterThan(10 * LOSS)));
+            assertThat(losses(process, 4, false))
+                    .anySatisfy(loss -> assertThat(ofLengths)
+                            .allSatisfy(of -> assertThat(Math.abs(loss - of)).isGreaterThan(10 * LOSS)));
         }
     }
 
@@ -224,8 +226,7 @@ class JobVarietiesTest {
         try (SimulatedProcess process = process()) {
             for (boolean grouped : new boolean[] {true, true, false}) {
                 Map<String, Object> body = request("lengths", Map.of("group_by_length", grouped));
-                adapters.add(disk.adapter(
-                        succeeded(process, body).model().orElseThrow()));
+                adapters.add(disk.adapter(succeeded(process, body).model().orElseThrow()));
             }
         }
         assertThat(adapters.get(1)).isEqualTo(adapters.get(0)).isNotEqualTo(adapters.get(2));

@@ -29,4 +29,20 @@ class StageClockTest {
         assertThat(even.expected("mix", 1)).hasValue(1000);
         assertThat(clock.expected("mix", 1).orElseThrow()).isBetween(1400L, 1900L);
     }
+
+    @Test
+    void remembersALongStageForAWhile() {
+        for (int i = 0; i < 50; i++) {
+            clock.ran("mix", 1, 1000);
+        }
+        clock.ran("mix", 1, 3000);
+        for (int i = 0; i < 20; i++) {
+            clock.ran("mix", 1, 1000);
+        }
+        assertThat(clock.expected("mix", 1).orElseThrow()).isBetween(2000L, 2800L);
+        for (int i = 0; i < 300; i++) {
+            clock.ran("mix", 1, 1000);
+        }
+        assertThat(clock.expected("mix", 1).orElseThrow()).isBetween(1000L, 1020L);
+    }
 }

@@ -20,11 +20,14 @@ import dev.nightshift.train.TrainableModel;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 
 /**
@@ -34,6 +37,7 @@ import java.util.concurrent.CompletableFuture;
 public final class TrainingBenchmark {
     private static final int TOKENS = 512;
     private static final int WARM = 2;
+    private static final int SLICES = 300;
     /** The CPU backend's default. */
     private static final Duration SLICE = Duration.ofMillis(200);
 
@@ -85,7 +89,7 @@ public final class TrainingBenchmark {
         try (TensorOps ops = new VectorOps(4L << 30, threads)) {
             TrainingBenchmark benchmark = new TrainingBenchmark(ops, Path.of(arguments[0]));
             benchmark.stages(steps, peak);
-            benchmark.slices(steps, SLICE);
+            benchmark.slices(SLICE);
         }
     }
 
@@ -135,41 +139,81 @@ public final class TrainingBenchmark {
         }
     }
 
-    private void slices(int steps, Duration length) throws Exception {
+    /** What a slice was made of. */
+    private record Ran(String stage, long nanos) {}
+
+    private void slices(Duration length) {
+        List<Ran> stages = new ArrayList<>();
         TuningRules rules = new TuningRules(TuningMode.ALWAYS, List.of(), Duration.ZERO, 1, length);
-        TrainingSlice slice = new TrainingSlice(rules, Clock.systemUTC(), System::nanoTime);
+        TrainingSlice slice = new TrainingSlice(
+                rules, Clock.systemUTC(), System::nanoTime, (name, nanos) -> stages.add(new Ran(name, nanos)));
         slice.attach(new WholeSeat(), model);
         slice.open(plan.settings(spec), model.fresh(JobPlan.shape(spec.options().lora()), 1), plan.arenaBytes());
         // the stage clock learns first
-        run(slice, WARM, new long[0]);
-        long[] times = new long[1 << 20];
-        int count = run(slice, steps, times);
-        Arrays.sort(times, 0, count);
+        for (int i = 0; i < WARM; i++) {
+            run(slice, i, length, stages, new ArrayList<>());
+        }
+        stages.clear();
+        List<Long> times = new ArrayList<>();
+        for (int i = WARM; times.size() < SLICES; i++) {
+            run(slice, i, length, stages, times);
+        }
         slice.close();
         slice.runSlice(length);
+        long[] sorted = sorted(times);
         System.out.printf(
-                "slices of %d ms: %d, median %.1f ms, p99 %.1f ms, longest %.1f ms%n",
+                "slices of %d ms: %d, %s, %d longer%n",
                 length.toMillis(),
-                count,
-                times[count / 2] / 1e6,
-                times[(int) (count * 0.99)] / 1e6,
-                times[count - 1] / 1e6);
+                sorted.length,
+                spread(sorted),
+                times.stream().filter(time -> time > length.toNanos()).count());
+        Map<String, List<Long>> kinds = new TreeMap<>();
+        stages.forEach(ran ->
+                kinds.computeIfAbsent(ran.stage(), name -> new ArrayList<>()).add(ran.nanos()));
+        kinds.forEach(
+                (name, nanos) -> System.out.printf("  %-16s %5d, %s%n", name, nanos.size(), spread(sorted(nanos))));
     }
 
-    /** The number of slices that the steps took. */
-    private int run(TrainingSlice slice, int steps, long[] times) {
-        int count = 0;
-        for (int i = 0; i < steps; i++) {
-            CompletableFuture<?> done = slice.step(step(i + 1));
-            while (!done.isDone()) {
-                long before = System.nanoTime();
-                slice.runSlice(Duration.ofSeconds(1));
-                if (count < times.length) {
-                    times[count++] = System.nanoTime() - before;
-                }
+    private static long[] sorted(List<Long> nanos) {
+        return nanos.stream().mapToLong(Long::longValue).sorted().toArray();
+    }
+
+    private static String spread(long[] sorted) {
+        return "median %.1f ms, p90 %.1f, p99 %.1f, longest %.1f"
+                .formatted(
+                        sorted[sorted.length / 2] / 1e6,
+                        sorted[(int) (sorted.length * 0.90)] / 1e6,
+                        sorted[(int) (sorted.length * 0.99)] / 1e6,
+                        sorted[sorted.length - 1] / 1e6);
+    }
+
+    /** One optimizer step; tells what made a slice longer than it may be. */
+    private void run(TrainingSlice slice, int step, Duration length, List<Ran> stages, List<Long> times) {
+        CompletableFuture<?> done = slice.step(step(step + 1));
+        while (!done.isDone()) {
+            int first = stages.size();
+            long waited = MachineProbe.waitedForCoresNanos();
+            long before = System.nanoTime();
+            slice.runSlice(Duration.ofSeconds(1));
+            long took = System.nanoTime() - before;
+            waited = MachineProbe.waitedForCoresNanos() - waited;
+            times.add(took);
+            if (step >= WARM && took > length.toNanos()) {
+                List<Ran> within = stages.subList(first, stages.size());
+                Ran longest = within.stream()
+                        .max(Comparator.comparingLong(Ran::nanos))
+                        .orElseThrow();
+                System.out.printf(
+                        "  a slice of %.0f ms (threads waited %.0f ms for a core): %d stages, the last %s with %.0f ms, the longest %s with %.0f ms%n",
+                        took / 1e6,
+                        waited / 1e6,
+                        within.size(),
+                        within.getLast().stage(),
+                        within.getLast().nanos() / 1e6,
+                        longest.stage(),
+                        longest.nanos() / 1e6);
             }
         }
-        return count;
     }
 
     /** An engine that has nothing but its blocks. */

@@ -246,8 +246,8 @@ class FineTuningTest {
         String rest = "\"hyperparameters\":{\"n_epochs\":3,\"batch_size\":4},"
                 + "\"nightshift\":{\"publish\":\"finite\",\"lora\":{\"r\":4},\"max_sequence_length\":64}";
         String file = upload(20);
-        double dry = check("{\"training_file\":\"%s\",%s}".formatted(file, rest))
-                .getDouble("training.estimated_seconds");
+        double dry =
+                check("{\"training_file\":\"%s\",%s}".formatted(file, rest)).getDouble("training.estimated_seconds");
         String id = create(file, "," + rest).getString("id");
         await(id, "running", "succeeded", "failed");
         long begun = System.nanoTime();
