@@ -19,7 +19,9 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import java.util.concurrent.TimeUnit;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Assumptions;
@@ -35,6 +37,10 @@ class KillTest {
     private static final Path MODEL = Path.of("../shared/golden/models/llama/bnb-4bit");
     private static final int ROWS = 12;
     private static final int BATCH = 4;
+    /** How folders begin in which an adapter is being written. */
+    private static final String STAGED = ".staged-";
+
+    private static final Moment NEVER = new Moment("never", life -> false);
 
     @TempDir
     Path folder;
@@ -44,13 +50,29 @@ class KillTest {
     /**
      * What a process printed.
      *
-     * @param readyAt and {@code endedAt}: milliseconds after its start
+     * @param killed whether it was killed before its job had ended
      */
-    private record Life(List<String> lines, long readyAt, long endedAt) {
+    private record Life(List<String> lines, boolean killed) {
         String last() {
             return lines.getLast();
         }
+
+        /** The last step that it told of; -1 for none. */
+        int step() {
+            return lines.stream()
+                    .filter(line -> line.startsWith("step "))
+                    .mapToInt(line -> Integer.parseInt(line.substring("step ".length())))
+                    .max()
+                    .orElse(-1);
+        }
     }
+
+    /**
+     * When a process is killed.
+     *
+     * @param text for the test's output
+     */
+    private record Moment(String text, Predicate<Life> come) {}
 
     @BeforeEach
     void writeRows() throws IOException {
@@ -75,8 +97,8 @@ class KillTest {
         return System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
     }
 
-    /** @param killAfter negative = it lives until its job has ended */
-    private Life live(Path server, int epochs, long killAfter) throws Exception {
+    /** A life that ends with its job, or at a moment. */
+    private Life live(Path server, int epochs, Moment moment) throws Exception {
         Process process = new ProcessBuilder(
                         Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                         "--add-modules=jdk.incubator.vector",
@@ -93,33 +115,23 @@ class KillTest {
                 .redirectError(
                         server.resolveSibling(server.getFileName() + ".log").toFile())
                 .start();
-        long begun = System.nanoTime();
-        List<String> lines = new ArrayList<>();
-        long[] times = {-1, -1};
-        Thread killer = killAfter < 0
-                ? null
-                : Thread.ofPlatform().daemon().start(() -> {
-                    try {
-                        if (!process.waitFor(killAfter, TimeUnit.MILLISECONDS)) {
-                            process.destroyForcibly(); // SIGKILL
-                        }
-                    } catch (InterruptedException e) {
-                        process.destroyForcibly();
-                    }
-                });
+        List<String> lines = new CopyOnWriteArrayList<>();
+        Thread killer = Thread.ofPlatform().daemon().start(() -> {
+            while (process.isAlive() && !moment.come().test(new Life(lines, false))) {
+                LockSupport.parkNanos(200_000);
+            }
+            // SIGKILL; a process's own destroyForcibly would close its output under the reader
+            process.toHandle().destroyForcibly();
+        });
         try (BufferedReader output = process.inputReader()) {
             for (String line = output.readLine(); line != null; line = output.readLine()) {
                 lines.add(line);
-                long now = (System.nanoTime() - begun) / 1_000_000;
-                times[0] = line.equals("ready") ? now : times[0];
-                times[1] = line.startsWith("ended") ? now : times[1];
             }
         }
         process.waitFor();
-        if (killer != null) {
-            killer.join();
-        }
-        return new Life(lines, times[0], times[1]);
+        killer.join();
+        boolean ended = !lines.isEmpty() && lines.getLast().startsWith("ended");
+        return new Life(List.copyOf(lines), !ended);
     }
 
     @Test
@@ -136,32 +148,66 @@ class KillTest {
     private void killAndCompare(int kills, int epochs) throws Exception {
         int steps = epochs * ROWS / BATCH;
         Path quiet = Files.createDirectory(folder.resolve("quiet"));
-        Life undisturbed = live(quiet, epochs, -1);
+        Life undisturbed = live(quiet, epochs, NEVER);
         assertThat(undisturbed.last()).as(log(quiet)).startsWith("ended SUCCEEDED " + steps);
         long seed = System.nanoTime();
-        System.out.println("kill moments from seed " + seed + ", undisturbed " + undisturbed.readyAt()
-                + " ms to ready, " + undisturbed.endedAt() + " ms to the end");
+        System.out.println("kill moments from seed " + seed);
         Random random = new Random(seed);
         Path server = Files.createDirectory(folder.resolve("server"));
         Map<String, String> promised = new HashMap<>();
         String job = null;
-        int killed = 0;
-        long training = undisturbed.endedAt() - undisturbed.readyAt();
+        int midCheckpoint = 0;
         for (int kill = 0; kill < kills; kill++) {
-            // somewhere between shortly before it is ready and its share of the training after that
-            long share = 2 * training / kills;
-            long moment = undisturbed.readyAt() * 3 / 4 + random.nextLong(undisturbed.readyAt() / 4 + share + 1);
+            Moment moment = moment(kill, kills, steps, server, random);
             Life life = live(server, epochs, moment);
-            killed += life.endedAt() < 0 ? 1 : 0;
+            boolean staged = checkpointStaged(server);
+            midCheckpoint += staged ? 1 : 0;
+            System.out.printf(
+                    "kill %d %s: the process last told of step %d of %d, %s%n",
+                    kill + 1,
+                    moment.text(),
+                    life.step(),
+                    steps,
+                    staged ? "a checkpoint was half written" : "no checkpoint was half written");
+            assertThat(life.killed()).as("killed before the job's end").isTrue();
             job = remember(life, promised, job);
         }
-        Life last = live(server, epochs, -1);
+        assertThat(midCheckpoint).as("kills within a checkpoint").isPositive();
+        Life last = live(server, epochs, NEVER);
         job = remember(last, promised, job);
-        System.out.println(killed + " of " + kills + " kills came before the job's end");
         assertThat(last.last()).as(log(server)).startsWith("ended SUCCEEDED " + steps);
-        assertThat(killed).isPositive();
         check(server, promised, job, steps);
         assertThat(adapter(server)).as("same bits").isEqualTo(adapter(quiet));
+    }
+
+    /**
+     * Kills share the steps: each comes at a random step of its part, every third, from the second on, when the next checkpoint is being
+     * written. The first part ends before the first checkpoint where there are three kills.
+     */
+    private static Moment moment(int kill, int kills, int steps, Path server, Random random) {
+        if (kill % 3 == 1) {
+            return new Moment(
+                    "within a checkpoint", life -> life.lines().contains("ready") && checkpointStaged(server));
+        }
+        // half a part: the process trains on while it is told that its time has come
+        int part = steps / kills;
+        int step = kill * part + 1 + random.nextInt(Math.max(1, part / 2));
+        long nanos = random.nextLong(20_000_000);
+        return new Moment("%.1f ms after step %d".formatted(nanos / 1e6, step), life -> {
+            if (life.step() < step) {
+                return false;
+            }
+            LockSupport.parkNanos(nanos);
+            return true;
+        });
+    }
+
+    private static boolean checkpointStaged(Path server) {
+        try (Stream<Path> children = Files.list(server.resolve("adapters"))) {
+            return children.anyMatch(child -> child.getFileName().toString().startsWith(STAGED));
+        } catch (IOException e) {
+            return false; // not there yet
+        }
     }
 
     /** What a life promised; it must know the job of the life before it. */

@@ -89,7 +89,12 @@ public final class ServerLife {
         List<Job> known = jobs.list(Optional.empty(), Map.of(), 10).items();
         upload("a note of this life, " + System.nanoTime());
         Job job = known.isEmpty() ? create(Files.readString(rows), epochs) : known.getFirst();
+        int told = -1;
         while (!job.state().ended()) {
+            if (job.stepsDone() > told) {
+                told = job.stepsDone();
+                say("step " + told);
+            }
             jobs.awaitChange(Duration.ofMillis(100));
             job = jobs.get(job.id());
         }

@@ -56,11 +56,16 @@ public final class TuningBenchmark {
         for (String mode : arguments[4].split(",")) {
             Path data = Files.createTempDirectory("nightshift-bench");
             Map<String, String> environment = Map.of(
-                    "NIGHTSHIFT_MODEL", arguments[0],
-                    "NIGHTSHIFT_CPU_THREADS", arguments[1],
-                    "NIGHTSHIFT_DATA", data.toString(),
-                    "NIGHTSHIFT_TUNING_SLICE", SLICE.toString(),
-                    "NIGHTSHIFT_TUNING_MODE", mode);
+                    "NIGHTSHIFT_MODEL",
+                    arguments[0],
+                    "NIGHTSHIFT_CPU_THREADS",
+                    arguments[1],
+                    "NIGHTSHIFT_DATA",
+                    data.toString(),
+                    "NIGHTSHIFT_TUNING_SLICE",
+                    SLICE.toString(),
+                    "NIGHTSHIFT_TUNING_MODE",
+                    mode);
             try (PackagedServer server = PackagedServer.start(environment)) {
                 new TuningBenchmark(server.url(), Integer.parseInt(arguments[2])).measure(figures.putObject(mode));
             } finally {
@@ -108,7 +113,8 @@ public final class TuningBenchmark {
     private void firstTokens(ObjectNode figures, long seed) throws Exception {
         List<StreamedCall.Outcome> outcomes = LoadGenerator.run(load(requests, RATE, seed), new long[1]);
         outcomes.stream()
-                .filter(outcome -> outcome.failure() != null || outcome.chunkNanos().isEmpty())
+                .filter(outcome ->
+                        outcome.failure() != null || outcome.chunkNanos().isEmpty())
                 .findAny()
                 .ifPresent(failed -> {
                     throw new IllegalStateException("a request failed: " + failed.failure());
@@ -128,7 +134,8 @@ public final class TuningBenchmark {
     /** Rows are longer than they may be, so that each is cut to the same length. */
     private String begin() throws IOException, InterruptedException {
         Random random = new Random(1);
-        List<String> words = List.of("a", "night", "shift", "begins", "when", "all", "who", "work", "by", "day", "sleep");
+        List<String> words =
+                List.of("a", "night", "shift", "begins", "when", "all", "who", "work", "by", "day", "sleep");
         String rows = random.ints(ROWS, 0, Integer.MAX_VALUE)
                 .mapToObj(seed -> new Random(seed)
                         .ints(2 * ROW_TOKENS, 0, words.size())
@@ -147,16 +154,21 @@ public final class TuningBenchmark {
         String job = post(
                         "/v1/fine_tuning/jobs",
                         Map.of(
-                                "model", base,
-                                "training_file", file,
-                                "hyperparameters", Map.of("n_epochs", 50, "batch_size", 1),
-                                "nightshift", Map.of("max_sequence_length", ROW_TOKENS)))
+                                "model",
+                                base,
+                                "training_file",
+                                file,
+                                "hyperparameters",
+                                Map.of("n_epochs", 50, "batch_size", 1),
+                                "nightshift",
+                                Map.of("max_sequence_length", ROW_TOKENS)))
                 .path("id")
                 .asText();
         long end = System.nanoTime() + RUNNING_MAX.toNanos();
         while (steps(job) == 0) {
             if (System.nanoTime() > end) {
-                throw new IllegalStateException("no step within " + RUNNING_MAX + ": " + get("/v1/fine_tuning/jobs/" + job));
+                throw new IllegalStateException(
+                        "no step within " + RUNNING_MAX + ": " + get("/v1/fine_tuning/jobs/" + job));
             }
             Thread.sleep(200);
         }
