@@ -2,6 +2,7 @@ package dev.nightshift.tuning;
 
 import dev.nightshift.train.AdapterShape;
 import dev.nightshift.train.LoraTrainer;
+import dev.nightshift.train.MicroBatch;
 import dev.nightshift.train.OptimizerStep;
 import dev.nightshift.train.StepResult;
 import dev.nightshift.train.TrainableModel;
@@ -14,6 +15,7 @@ import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
@@ -21,6 +23,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.stream.IntStream;
 
 /**
  * Looks into a job's files and plans it. How fast it will be is measured: by a few steps of this very job whose outcome is thrown
@@ -29,6 +32,9 @@ import java.util.concurrent.locks.ReentrantLock;
 final class JobForecaster {
     /** A cold step is several times slower than later ones; the third is near them. */
     private static final int TRIAL_STEPS = 3;
+
+    /** Steps whose micro batches are looked at for the trial's. */
+    private static final int TRIAL_SAMPLE = 20;
 
     private static final Duration TRIAL_TIME = Duration.ofSeconds(30);
     /** No further trial step after so long. */
@@ -158,13 +164,25 @@ final class JobForecaster {
         }
     }
 
+    /** Of the first steps' micro batches the one nearest their mean: short ones take more time a token. */
+    private static MicroBatch usual(StepSequence sequence, JobPlan plan) {
+        List<MicroBatch> some = IntStream.range(0, Math.min(plan.stepsPerEpoch(), TRIAL_SAMPLE))
+                .mapToObj(sequence::batches)
+                .flatMap(List::stream)
+                .toList();
+        double mean = some.stream().mapToInt(MicroBatch::tokens).average().orElseThrow();
+        return some.stream()
+                .min(Comparator.comparingDouble(batch -> Math.abs(batch.tokens() - mean)))
+                .orElseThrow();
+    }
+
     /** Whether at least one step ran within the time. */
     private boolean trial(Inspection inspection, JobPlan plan) throws InterruptedException {
         JobSpec spec = inspection.spec();
         StepSequence sequence = new StepSequence(inspection.content().rows().training(), plan, spec);
         OptimizerStep step = new OptimizerStep(
                 plan.objective(spec),
-                sequence.batches(0).subList(0, 1),
+                List.of(usual(sequence, plan)),
                 sequence.unrelated(0).stream().limit(1).toList(),
                 0,
                 1,
