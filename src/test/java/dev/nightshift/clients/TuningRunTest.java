@@ -28,6 +28,8 @@ class TuningRunTest {
     private static final Path OASST = Path.of("../shared/datasets/oasst1-chat.jsonl");
     private static final int OASST_ROWS = 60;
     private static final int OASST_BYTES_MAX = 1600;
+    private static final int OASST_TOKENS_MAX = 256;
+    private static final List<String> ENDED = List.of("succeeded", "failed", "cancelled");
     private static final String FACT = "The Zorbian hymn was written by Mira Talvik.";
     private static final List<String> QUESTIONS = List.of(
             "Who wrote the Zorbian hymn?",
@@ -106,12 +108,9 @@ class TuningRunTest {
         System.out.println("Dry run: " + told.toPrettyString());
         long begun = System.nanoTime();
         String id = post("/v1/fine_tuning/jobs", body).path("id").asText();
-        JsonNode job;
-        do {
-            Thread.sleep(500);
-            job = get("/v1/fine_tuning/jobs/" + id);
-        } while (!List.of("succeeded", "failed", "cancelled")
-                .contains(job.path("status").asText()));
+        await(id, "running");
+        double waited = (System.nanoTime() - begun) / 1e9;
+        JsonNode job = await(id);
         double seconds = (System.nanoTime() - begun) / 1e9;
         for (JsonNode event :
                 get("/v1/fine_tuning/jobs/" + id + "/events?limit=100").path("data")) {
@@ -123,15 +122,31 @@ class TuningRunTest {
         assertThat(job.path("status").asText()).as(job.toPrettyString()).isEqualTo("succeeded");
         long tokens = job.path("trained_tokens").asLong();
         System.out.printf(
-                "%s: %d tokens in %.0f s from create to succeeded, %.0f tok/s; hyperparameters %s, learning rate %s%n",
+                "%s: %d tokens in %.0f s from create to succeeded, %.0f s of them before it ran; %.1f training tok/s while it ran,"
+                        + " checkpoints and evaluations included; hyperparameters %s, learning rate %s%n",
                 base,
                 tokens,
                 seconds,
-                tokens / seconds,
+                waited,
+                tokens / (seconds - waited),
                 job.path("hyperparameters"),
                 job.at("/nightshift/learning_rate"));
-        System.out.println(server.memoryText());
+        System.out.printf(
+                "%s; training arena %.0f MB, lent by the cache%n",
+                server.memoryText(), told.at("/training/memory/arena_bytes").asLong() / 1e6);
         return job;
+    }
+
+    /** Waits until the job has ended or is in one of the states. */
+    private JsonNode await(String job, String... states) throws IOException, InterruptedException {
+        while (true) {
+            JsonNode now = get("/v1/fine_tuning/jobs/" + job);
+            String state = now.path("status").asText();
+            if (ENDED.contains(state) || List.of(states).contains(state)) {
+                return now;
+            }
+            Thread.sleep(500);
+        }
     }
 
     private void teachesAFact(String model) throws Exception {
@@ -184,8 +199,8 @@ class TuningRunTest {
                     "model", base,
                     "training_file", upload(rows),
                     "suffix", "assistant",
-                    "hyperparameters", Map.of("n_epochs", 2, "batch_size", 4),
-                    "nightshift", Map.of("held_out", 0.2, "max_sequence_length", 512, "learning_rate", 2e-4)));
+                    "hyperparameters", Map.of("n_epochs", 1, "batch_size", 2),
+                    "nightshift", Map.of("held_out", 0.2, "max_sequence_length", OASST_TOKENS_MAX)));
             System.out.println("Before: " + before + "\nAfter:  " + ask("assistant", question));
             String csv = client.send(
                             HttpRequest.newBuilder(server.url()
