@@ -4,10 +4,12 @@ import dev.nightshift.tensor.DType;
 import dev.nightshift.tensor.LoraRows;
 import dev.nightshift.tensor.LoraTable;
 import dev.nightshift.tensor.Tensor;
+import java.util.Arrays;
 
 /**
- * The adapters' share of a linear, after {@code W x} stands in the output. Rows of the same slot that follow each other form a
- * run and share the factors' conversion. First all {@code A x}, then per tile of outputs the rest.
+ * The adapters' share of a linear, after {@code W x} stands in the output. All rows of a slot, wherever they lie in the batch, form
+ * one segment and share the reading and conversion of its factors; rows without adapter are in none. First all {@code A x}, then
+ * per tile of outputs the rest.
  */
 final class Adapters {
     private static final DType[] DTYPES = DType.values();
@@ -19,11 +21,22 @@ final class Adapters {
     private final int tileRows;
     private final float[][] partials;
     private float[][] factor;
-    private int[] runs = new int[64];
-    private int runCount;
+    /** Rows with an adapter, those of a slot side by side, slots and rows ascending. */
+    private int[] order = new int[64];
+    /** Where in {@link #order} each segment starts, and where the last one ends. */
+    private int[] starts = new int[65];
+    /** Where the next row of a slot goes. */
+    private int[] next = new int[16];
+
+    private int segments;
+    /** Rows without adapter, for the bias. */
+    private int[] bare = new int[64];
+
+    private int bareCount;
 
     private final Workers.Job down = this::down;
     private final Workers.Job up = this::up;
+    private final Workers.Job addBias = this::addBias;
 
     private PreparedWeight weight;
     private long entries;
@@ -66,9 +79,17 @@ final class Adapters {
         if (factor[0].length < rankMax * tileRows) {
             factor = new float[workers.threads()][rankMax * tileRows];
         }
-        findRuns(Math.toIntExact(x.shape().axis(0)));
-        workers.run(down, runCount * weight.parts() * RANK_SHARES);
-        workers.run(up, runCount * weight.tiles());
+        group(Math.toIntExact(x.shape().axis(0)));
+        workers.run(down, segments * weight.parts() * RANK_SHARES);
+        workers.run(up, segments * weight.tiles());
+        if (this.bias != 0) {
+            workers.run(addBias, bareCount);
+        }
+    }
+
+    /** Distinct adapters of the last call. */
+    int segments() {
+        return segments;
     }
 
     private void bind(LoraRows lora) {
@@ -83,20 +104,46 @@ final class Adapters {
         scratch = lora.scratch() == null ? 0 : Raw.address(lora.scratch());
     }
 
-    private void findRuns(int rows) {
-        if (runs.length < rows + 1) {
-            runs = new int[2 * rows];
+    /** Sorts rows by slot, by counting. */
+    private void group(int rows) {
+        if (order.length < rows) {
+            order = new int[rows];
+            starts = new int[rows + 1];
+            bare = new int[rows];
         }
-        runCount = 0;
-        int last = Integer.MIN_VALUE;
+        if (next.length < slots) {
+            next = new int[slots];
+        }
+        Arrays.fill(next, 0, slots, 0);
+        bareCount = 0;
         for (int row = 0; row < rows; row++) {
             int slot = slot(row);
-            if (slot != last) {
-                runs[runCount++] = row;
-                last = slot;
+            if (slot < 0) {
+                bare[bareCount++] = row;
+            } else {
+                next[slot]++;
             }
         }
-        runs[runCount] = rows;
+        segments = 0;
+        int at = 0;
+        for (int slot = 0; slot < slots; slot++) {
+            if (next[slot] > 0) {
+                starts[segments++] = at;
+                at += next[slot];
+                next[slot] = at - next[slot];
+            }
+        }
+        starts[segments] = at;
+        for (int row = 0; row < rows; row++) {
+            int slot = slot(row);
+            if (slot >= 0) {
+                order[next[slot]++] = row;
+            }
+        }
+    }
+
+    private void addBias(int item, int thread) {
+        lanes.add(out + 4L * weight.rows() * bare[item], bias, weight.rows());
     }
 
     private int slot(int row) {
@@ -130,12 +177,8 @@ final class Adapters {
     private void down(int item, int thread) {
         int share = item % RANK_SHARES;
         int part = item / RANK_SHARES % weight.parts();
-        int run = item / RANK_SHARES / weight.parts();
-        int slot = slot(runs[run]);
-        if (slot < 0) {
-            return;
-        }
-        long entry = entry(slot, part);
+        int segment = item / RANK_SHARES / weight.parts();
+        long entry = entry(slot(order[starts[segment]]), part);
         if (field(entry, LoraTable.REPLACEMENT_OFFSET) >= 0) {
             return;
         }
@@ -145,7 +188,8 @@ final class Adapters {
         int rank = rank(entry);
         for (int j = share; j < rank; j += RANK_SHARES) {
             long factor = a + (long) j * columns * dtype.bytes();
-            for (int row = runs[run]; row < runs[run + 1]; row++) {
+            for (int i = starts[segment]; i < starts[segment + 1]; i++) {
+                int row = order[i];
                 float t = lanes.dot(dtype, x + 4L * row * columns, factor, columns, partials[thread]);
                 Raw.f32(low(row, part) + 4L * j, t);
             }
@@ -153,7 +197,7 @@ final class Adapters {
     }
 
     private void up(int item, int thread) {
-        int run = item / weight.tiles();
+        int segment = item / weight.tiles();
         int tile = item % weight.tiles();
         int part = weight.partOf(tile);
         tile -= weight.firstTile(part);
@@ -161,21 +205,21 @@ final class Adapters {
         int count = Math.min(tileRows, weight.part(part).rows() - first);
         int output = weight.firstRow(part) + first;
         long biases = bias == 0 ? 0 : bias + 4L * output;
-        int slot = slot(runs[run]);
-        long entry = slot < 0 ? 0 : entry(slot, part);
-        for (int row = runs[run]; row < runs[run + 1]; row++) {
+        long entry = entry(slot(order[starts[segment]]), part);
+        boolean replaced = field(entry, LoraTable.REPLACEMENT_OFFSET) >= 0;
+        if (!replaced) {
+            gather(entry, first, count, factor[thread]);
+        }
+        for (int i = starts[segment]; i < starts[segment + 1]; i++) {
+            int row = order[i];
             long y = out + 4L * ((long) row * weight.rows() + output);
-            if (entry != 0 && field(entry, LoraTable.REPLACEMENT_OFFSET) >= 0) {
-                replace(entry, y, row, first, count, thread);
-            } else if (entry != 0 && row == runs[run]) {
-                gather(entry, first, count, factor[thread]);
-            }
-            if (entry == 0 || field(entry, LoraTable.REPLACEMENT_OFFSET) >= 0) {
-                if (biases != 0) {
-                    lanes.add(y, biases, count);
-                }
-            } else {
+            if (!replaced) {
                 lowRank(entry, y, row, part, first, count, biases, factor[thread]);
+                continue;
+            }
+            replace(entry, y, row, first, count, thread);
+            if (biases != 0) {
+                lanes.add(y, biases, count);
             }
         }
     }
