@@ -81,8 +81,7 @@ class AdapterWorkTest {
                     CpuFixtures.ints(ops, slots, slots.length),
                     0,
                     CpuFixtures.zeros(ops, slots.length, table.rankMax()));
-            new Linear(workers, BITS, adapters)
-                    .run(out, x, VectorOps.prepared(weight), withBias ? bias : null, rows);
+            new Linear(workers, BITS, adapters).run(out, x, VectorOps.prepared(weight), withBias ? bias : null, rows);
         }
 
         private LoraTable table(Random random) {
@@ -91,8 +90,7 @@ class AdapterWorkTest {
             for (int i = 0; i < values; i++) {
                 arena.data().set(ValueLayout.JAVA_FLOAT, 4L * i, (float) random.nextGaussian() / 8);
             }
-            Tensor entries =
-                    ops.allocate(MemoryPart.WORKSPACE, DType.I64, Shape.of(RANKS.length, 1, LoraTable.FIELDS));
+            Tensor entries = ops.allocate(MemoryPart.WORKSPACE, DType.I64, Shape.of(RANKS.length, 1, LoraTable.FIELDS));
             long at = 0;
             for (int slot = 0; slot < RANKS.length; slot++) {
                 long[] entry = new long[LoraTable.FIELDS];
@@ -106,8 +104,7 @@ class AdapterWorkTest {
                 at += 4L * RANKS[slot] * (IN + OUT);
                 for (int field = 0; field < LoraTable.FIELDS; field++) {
                     entries.data()
-                            .setAtIndex(
-                                    ValueLayout.JAVA_LONG, (long) slot * LoraTable.FIELDS + field, entry[field]);
+                            .setAtIndex(ValueLayout.JAVA_LONG, (long) slot * LoraTable.FIELDS + field, entry[field]);
                 }
             }
             return new LoraTable(arena, entries, 8);
@@ -152,9 +149,8 @@ class AdapterWorkTest {
         int tiles = (OUT + Linear.tileRows(BITS) - 1) / Linear.tileRows(BITS);
         int[] slots = {-1, 1, -1, 2, 1, -1, 0, 0, -1, 2};
         try (Trial trial = new Trial(false, slots)) {
-            int ranks = IntStream.of(slots)
-                    .map(slot -> slot < 0 ? 0 : RANKS[slot])
-                    .sum();
+            int ranks =
+                    IntStream.of(slots).map(slot -> slot < 0 ? 0 : RANKS[slot]).sum();
             assertThat(trial.lanes.inputs).hasSize(ranks);
             assertThat(trial.lanes.outputs).hasSize(6 * tiles);
         }
