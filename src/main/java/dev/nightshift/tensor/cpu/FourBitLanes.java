@@ -17,4 +17,24 @@ interface FourBitLanes {
 
     /** Codes of a stretch of segments as floats, not scaled: panel [k][tileRows]; and their scales [segment][tileRows]. */
     void panel(long tile, int segments, int segment, int[] table, float[] panel, float[] scales);
+
+    /**
+     * Values of codes turned to lie along the columns: {@code panel[to + r * tileRows + c]}, scaled.
+     *
+     * @param turned [tileRows / 8][tileRows], nibble r % 8 of {@code turned[r / 8][c]} being the code of row r, column c
+     * @param scales address of the scales of the first column's segment, those of the next {@code segmentBytes} further
+     * @param first place of the first column in its segment, in vectors
+     * @param perSegment vectors of a segment
+     * @param vectors of columns wanted, at most 4
+     */
+    void turned(
+            int[] turned,
+            long scales,
+            int segmentBytes,
+            int first,
+            int perSegment,
+            int vectors,
+            int[] table,
+            float[] panel,
+            int to);
 }

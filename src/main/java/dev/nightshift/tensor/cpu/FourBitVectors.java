@@ -204,6 +204,68 @@ final class FourBitVectors implements FourBitLanes {
         }
     }
 
+    @Override
+    public void turned(
+            int[] turned,
+            long scales,
+            int segmentBytes,
+            int first,
+            int perSegment,
+            int vectors,
+            int[] table,
+            float[] panel,
+            int to) {
+        for (int v = 0; v < vectors; v++) {
+            long scale = scales + (long) ((first + v) / perSegment) * segmentBytes;
+            for (int octet = 0; octet < LANES / 2; octet++) {
+                IntVector codes = IntVector.fromArray(I, turned, (4 * octet * LANES) + v * LANES);
+                int at = to + (32 * octet + v) * LANES;
+                switch (LANES) {
+                    case 16 -> wholeRows(codes, scale + 32L * octet, table, panel, at);
+                    case 8 -> halfRows(codes, scale + 32L * octet, table, panel, at);
+                    default -> quarterRows(codes, scale + 32L * octet, table, panel, at);
+                }
+            }
+        }
+    }
+
+    private static void wholeRows(IntVector codes, long scale, int[] table, float[] panel, int at) {
+        IntVector t0 = part(table, 0);
+        IntVector v = codes;
+        for (int left = 0xff; left != 0; left >>= 1) {
+            v.selectFrom(t0).reinterpretAsFloats().mul(Raw.f32(scale)).intoArray(panel, at);
+            v = v.lanewise(LSHR, 4);
+            at += 4 * LANES;
+            scale += 4;
+        }
+    }
+
+    private static void halfRows(IntVector codes, long scale, int[] table, float[] panel, int at) {
+        IntVector t0 = part(table, 0);
+        IntVector t1 = part(table, 1);
+        IntVector v = codes;
+        for (int left = 0xff; left != 0; left >>= 1) {
+            half(v, t0, t1).mul(Raw.f32(scale)).intoArray(panel, at);
+            v = v.lanewise(LSHR, 4);
+            at += 4 * LANES;
+            scale += 4;
+        }
+    }
+
+    private static void quarterRows(IntVector codes, long scale, int[] table, float[] panel, int at) {
+        IntVector t0 = part(table, 0);
+        IntVector t1 = part(table, 1);
+        IntVector t2 = part(table, 2);
+        IntVector t3 = part(table, 3);
+        IntVector v = codes;
+        for (int left = 0xff; left != 0; left >>= 1) {
+            quarter(v, t0, t1, t2, t3).mul(Raw.f32(scale)).intoArray(panel, at);
+            v = v.lanewise(LSHR, 4);
+            at += 4 * LANES;
+            scale += 4;
+        }
+    }
+
     /** Part of the table as a register: with 16 lanes all of it. */
     private static IntVector part(int[] table, int index) {
         return IntVector.fromArray(I, table, index * LANES);

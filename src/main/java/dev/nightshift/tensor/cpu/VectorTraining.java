@@ -18,7 +18,7 @@ final class VectorTraining implements TrainingOps, AutoCloseable {
 
     VectorTraining(Workers workers, int bits) {
         scratch = new Scratch(workers.threads());
-        weights = new WeightGradients(workers, bits, scratch);
+        weights = new WeightGradients(workers, bits);
         lora = new LoraGradients(workers, scratch);
         attention = new PackedAttention(workers, scratch);
         rows = new TrainingRows(workers, scratch);

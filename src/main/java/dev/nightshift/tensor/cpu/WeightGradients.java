@@ -1,174 +1,161 @@
 package dev.nightshift.tensor.cpu;
 
-import dev.nightshift.tensor.DType;
 import dev.nightshift.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 
 /**
- * {@code dX = dY W} through a frozen weight. Each item owns a stripe of W's columns and walks all of W's rows in order: a few
- * tiles at a time become a small [rows of W][stripe] matrix in the cache, times the matching columns of dY.
+ * {@code dX = dY W} through a frozen weight. A slice of dY's columns, which are W's rows, is packed for all threads; then each
+ * item owns as many columns of W as a panel is wide: it brings some rows of W at a time into a panel in the first-level cache,
+ * turned to lie along the columns, and multiplies all rows of dY with it. The chain of an element is the same whatever the
+ * slices, the threads and the number of rows.
  */
 final class WeightGradients {
-    /** Rows of W decoded before each product: with a stripe of 64 columns 64 KiB. */
-    private static final int DEPTH = 256;
-
-    private static final int STRIPE = 64;
+    /** Floats of a panel, as in {@link Linear}. */
+    private static final int PANEL = 4_096;
+    /** Rows of W that are summed before they are added to dX. */
+    private static final int DEPTH = 512;
+    /** Floats of a slice of dY, 256 KiB: half of a small second-level cache. */
+    private static final int SLICE = 1 << 16;
+    /** Rows of dY taken at a time. */
+    private static final int ROWS = 512;
+    /** Floats that keep what two threads write in different cache lines. */
+    private static final int APART = 64;
 
     private final Workers workers;
-    private final FourBitLanes fourBit;
-    private final DenseLanes dense;
-    private final int tileRows;
+    private final TurnedPanels turned;
+    private final PanelLanes panels;
+    private final int width;
+    private final float[] ones;
     private final float[][] panel;
-    private final float[][] scales;
-    private final Scratch scratch;
+    private final float[][] totals;
+    private final Workers.Job packJob = this::pack;
+    private final Workers.Job stripeJob = this::stripe;
 
-    WeightGradients(Workers workers, int bits, Scratch scratch) {
+    private float[] slice = new float[0];
+    private PreparedWeight weight;
+    private long dxs;
+    private long dys;
+    private int rows;
+    private int groups;
+    private boolean accumulate;
+    /** Tiles of the slice. */
+    private int firstTile;
+
+    private int lastTile;
+
+    WeightGradients(Workers workers, int bits) {
         this.workers = workers;
-        this.scratch = scratch;
-        fourBit = Lanes.at(bits, FourBitLanes.class, FourBitVectors.class);
-        dense = Lanes.at(bits, DenseLanes.class, DenseVectors.class);
-        tileRows = Linear.tileRows(bits);
-        panel = new float[workers.threads()][];
-        scales = new float[workers.threads()][];
+        width = Linear.tileRows(bits);
+        turned = new TurnedPanels(workers.threads(), bits);
+        panels = Lanes.at(bits, PanelLanes.class, PanelVectors.class);
+        ones = new float[width];
+        Arrays.fill(ones, 1);
+        panel = new float[workers.threads()][PANEL + APART];
+        totals = new float[workers.threads()][ROWS * width + APART];
     }
 
     void run(Tensor dx, Tensor dy, PreparedWeight weight, boolean accumulate) {
-        int columns = weight.columns();
-        int stripe = STRIPE;
-        for (int part = 0; part < weight.parts(); part++) {
-            if (weight.part(part) instanceof Tiles.FourBit four) {
-                stripe = Math.max(stripe, four.segment());
-            }
-        }
-        int width = stripe;
-        long dxs = Raw.address(dx);
-        long dys = Raw.address(dy);
-        int rows = Math.toIntExact(dy.shape().axis(0));
-        workers.run(
-                (item, thread) -> {
-                    int from = item * width;
-                    int to = Math.min(columns, from + width);
-                    boolean fresh = !accumulate;
-                    for (int part = 0; part < weight.parts(); part++) {
-                        long y = dys + 4L * weight.firstRow(part);
-                        stripe(dxs, y, 4L * weight.rows(), weight.part(part), rows, from, to, fresh, thread);
-                        fresh = false;
-                    }
-                },
-                (columns + width - 1) / width);
-    }
-
-    private void stripe(
-            long dx, long dy, long strideY, Tiles tiles, int rows, int from, int to, boolean fresh, int thread) {
-        int width = to - from;
-        long matrix = scratch.of(thread, 4L * DEPTH * width);
-        int perGroup = DEPTH / tileRows;
-        boolean first = fresh;
-        for (int tile = 0; tile < tiles.tiles(); tile += perGroup) {
-            int last = Math.min(tiles.tiles(), tile + perGroup);
-            for (int t = tile; t < last; t++) {
-                decode(tiles, t, from, to, matrix + 4L * (t - tile) * tileRows * width, thread);
-            }
-            int depth = Math.min(last * tileRows, tiles.rows()) - tile * tileRows;
-            Gemms.rowsTimes(
-                    dx + 4L * from,
-                    4L * tiles.columns(),
-                    dy + 4L * tile * tileRows,
-                    strideY,
-                    matrix,
-                    4L * width,
-                    rows,
-                    width,
-                    depth,
-                    1,
-                    first);
-            first = false;
+        this.weight = weight;
+        this.accumulate = accumulate;
+        int count = Math.toIntExact(dy.shape().axis(0));
+        for (int row = 0; row < count; row += ROWS) {
+            rows = Math.min(ROWS, count - row);
+            groups = (rows + PanelLanes.GROUP - 1) / PanelLanes.GROUP;
+            dxs = Raw.address(dx) + 4L * row * weight.columns();
+            dys = Raw.address(dy) + 4L * row * weight.rows();
+            slices();
         }
     }
 
-    /** Columns [from, to) of a tile: matrix [tileRows][to - from]. */
-    private void decode(Tiles tiles, int tile, int from, int to, long matrix, int thread) {
-        int width = to - from;
-        switch (tiles) {
-            case Tiles.FourBit four -> {
-                int segments = width / four.segment();
-                reserve(thread, width, segments);
-                long at = four.tile(tile) + (long) (from / four.segment()) * four.segmentBytes();
-                fourBit.panel(at, segments, four.segment(), four.table(), panel[thread], scales[thread]);
-                turn(panel[thread], scales[thread], four.segment(), width, matrix);
-            }
-            case Tiles.Dense wide -> {
-                reserve(thread, width + 1, 1);
-                long at = wide.tile(tile) + 4L * tileRows * (wide.dtype() == DType.F32 ? from : from / 2);
-                switch (wide.dtype()) {
-                    case BF16 -> dense.bf16Panel(at, width, panel[thread]);
-                    case F16 -> dense.f16Panel(at, width, panel[thread]);
-                    case F32 -> MemorySegment.copy(Raw.ALL, Raw.F32, at, panel[thread], 0, width * tileRows);
-                    case I64, I32, U8 -> throw new IllegalStateException("tiles of " + wide.dtype());
+    private void slices() {
+        int padded = groups * PanelLanes.GROUP;
+        int tiles = Math.clamp(SLICE / padded / DEPTH, 1, 8) * DEPTH / width;
+        if (slice.length < padded * tiles * width) {
+            slice = new float[padded * tiles * width];
+        }
+        for (firstTile = 0; firstTile < weight.tiles(); firstTile = lastTile) {
+            lastTile = Math.min(firstTile + tiles, weight.tiles());
+            workers.run(packJob, groups);
+            workers.run(stripeJob, (weight.columns() + width - 1) / width);
+        }
+    }
+
+    /** A group of dY's rows side by side, its columns by tile; zeros where a tile or the group has rows to spare. */
+    private void pack(int group, int thread) {
+        int at = group * PanelLanes.GROUP * (lastTile - firstTile) * width;
+        int valid = Math.min(PanelLanes.GROUP, rows - group * PanelLanes.GROUP);
+        long stride = 4L * weight.rows();
+        for (int tile = firstTile; tile < lastTile; tile++) {
+            int part = weight.partOf(tile);
+            int first = (tile - weight.firstTile(part)) * width;
+            int count = Math.min(width, weight.part(part).rows() - first);
+            long from = dys + group * PanelLanes.GROUP * stride + 4L * (weight.firstRow(part) + first);
+            if (valid == PanelLanes.GROUP) {
+                for (int i = 0; i < count; i++) {
+                    long y = from + 4L * i;
+                    slice[at + PanelLanes.GROUP * i] = Raw.f32(y);
+                    slice[at + PanelLanes.GROUP * i + 1] = Raw.f32(y + stride);
+                    slice[at + PanelLanes.GROUP * i + 2] = Raw.f32(y + 2 * stride);
+                    slice[at + PanelLanes.GROUP * i + 3] = Raw.f32(y + 3 * stride);
                 }
-                turn(panel[thread], null, width, width, matrix);
-            }
-            case Tiles.Packed packed -> {
-                int valid = Math.min(tileRows, packed.rows() - tile * tileRows);
-                for (int lane = 0; lane < valid; lane++) {
-                    for (int k = 0; k < width; k++) {
-                        Raw.f32(matrix + 4L * (lane * width + k), packed.element(tile * tileRows + lane, from + k));
+            } else {
+                for (int i = 0; i < count; i++) {
+                    for (int row = 0; row < PanelLanes.GROUP; row++) {
+                        slice[at + PanelLanes.GROUP * i + row] =
+                                row < valid ? Raw.f32(from + row * stride + 4L * i) : 0;
                     }
                 }
             }
+            Arrays.fill(slice, at + PanelLanes.GROUP * count, at + PanelLanes.GROUP * width, 0);
+            at += PanelLanes.GROUP * width;
         }
     }
 
-    private void reserve(int thread, int width, int segments) {
-        if (panel[thread] == null || panel[thread].length < width * tileRows) {
-            panel[thread] = new float[width * tileRows];
-        }
-        if (scales[thread] == null || scales[thread].length < segments * tileRows) {
-            scales[thread] = new float[segments * tileRows];
+    /** As many columns of dX as a panel is wide, from one slice. */
+    private void stripe(int item, int thread) {
+        int from = item * width;
+        int valid = Math.min(width, weight.columns() - from);
+        int perPanel = PANEL / width / width;
+        int perSum = DEPTH / width;
+        int stride = (lastTile - firstTile) * width * PanelLanes.GROUP;
+        for (int begin = firstTile; begin < lastTile; begin += perSum) {
+            int end = Math.min(begin + perSum, lastTile);
+            Arrays.fill(totals[thread], 0, groups * PanelLanes.GROUP * width, 0);
+            for (int tile = begin; tile < end; tile += perPanel) {
+                int last = Math.min(tile + perPanel, end);
+                for (int t = tile; t < last; t++) {
+                    int part = weight.partOf(t);
+                    int own = t - weight.firstTile(part);
+                    turned.fill(weight.part(part), own, from, valid, panel[thread], (t - tile) * width * width, thread);
+                }
+                panels.multiply(
+                        slice,
+                        (tile - firstTile) * width * PanelLanes.GROUP,
+                        stride,
+                        groups,
+                        panel[thread],
+                        0,
+                        1,
+                        (last - tile) * width,
+                        ones,
+                        0,
+                        totals[thread]);
+            }
+            store(totals[thread], from, valid, begin == 0 && !accumulate);
         }
     }
 
-    /**
-     * [width][tileRows] -> [tileRows][width], each row's segment times its scale (null = 1). Eight k of one row are written
-     * together: a line of the target at a time, while the source's lines stay in the cache.
-     */
-    private void turn(float[] values, float[] factors, int segment, int width, long matrix) {
-        int k = 0;
-        for (; k + 8 <= width; k += 8) {
-            int scale = k / segment * tileRows;
-            boolean one = k % segment + 8 <= segment;
-            for (int lane = 0; lane < tileRows; lane++) {
-                float factor = factors == null ? 1 : factors[scale + lane];
-                if (one) {
-                    eight(values, k * tileRows + lane, factor, matrix + 4L * (lane * width + k));
-                } else {
-                    for (int i = k; i < k + 8; i++) {
-                        element(values, factors, i, lane, segment, width, matrix);
-                    }
+    private void store(float[] sums, int from, int valid, boolean fresh) {
+        for (int row = 0; row < rows; row++) {
+            long to = dxs + 4L * ((long) row * weight.columns() + from);
+            if (fresh) {
+                MemorySegment.copy(sums, row * width, Raw.ALL, Raw.F32, to, valid);
+            } else {
+                for (int i = 0; i < valid; i++) {
+                    Raw.f32(to + 4L * i, Raw.f32(to + 4L * i) + sums[row * width + i]);
                 }
             }
         }
-        for (; k < width; k++) {
-            for (int lane = 0; lane < tileRows; lane++) {
-                element(values, factors, k, lane, segment, width, matrix);
-            }
-        }
-    }
-
-    private void element(float[] values, float[] factors, int k, int lane, int segment, int width, long matrix) {
-        float factor = factors == null ? 1 : factors[k / segment * tileRows + lane];
-        Raw.f32(matrix + 4L * (lane * width + k), values[k * tileRows + lane] * factor);
-    }
-
-    private void eight(float[] values, int from, float factor, long to) {
-        int step = tileRows;
-        Raw.f32(to, values[from] * factor);
-        Raw.f32(to + 4, values[from + step] * factor);
-        Raw.f32(to + 8, values[from + 2 * step] * factor);
-        Raw.f32(to + 12, values[from + 3 * step] * factor);
-        Raw.f32(to + 16, values[from + 4 * step] * factor);
-        Raw.f32(to + 20, values[from + 5 * step] * factor);
-        Raw.f32(to + 24, values[from + 6 * step] * factor);
-        Raw.f32(to + 28, values[from + 7 * step] * factor);
     }
 }
