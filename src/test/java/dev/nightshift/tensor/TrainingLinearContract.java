@@ -21,6 +21,9 @@ interface TrainingLinearContract extends TrainingSubject {
         for (Weight weight : List.of(
                 TestWeights.nested(random, FourBitCode.NF4, 129, in, 64),
                 TestWeights.plain(random, FourBitCode.FP4, 64, 256, 128),
+                TestWeights.nested(random, FourBitCode.NF4, 1100, 40, 64),
+                TestWeights.plain(random, FourBitCode.NF4, 600, 48, 64),
+                TestWeights.plain(random, FourBitCode.FP4, 70, 63, 32),
                 TestWeights.dense(random, DType.BF16, 13, in),
                 TestWeights.dense(random, DType.F16, 65, in),
                 TestWeights.dense(random, DType.F32, 1, in),

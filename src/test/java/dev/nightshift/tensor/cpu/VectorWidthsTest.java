@@ -1,6 +1,7 @@
 package dev.nightshift.tensor.cpu;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import dev.nightshift.quant.CodeBook;
 import dev.nightshift.tensor.AttentionRows;
@@ -15,6 +16,7 @@ import dev.nightshift.tensor.Tensor;
 import dev.nightshift.tensor.Weight;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.function.Function;
@@ -209,5 +211,57 @@ class VectorWidthsTest {
         ops.ropeAndStore(x, null, null, 0, attentionRows, shape, cache, layout, 1);
         ops.attention(out, x, attentionRows, shape, cache, layout, 1);
         return CpuFixtures.read(out);
+    }
+
+    /** Rows alone or among others, more weight rows than are summed at a time, segments narrower than a vector of 16. */
+    @Test
+    void gradientsThroughAWeightAreRightAtEveryWidthAndTheSameInAnyCompany() {
+        Random random = new Random(11);
+        for (Weight.FourBit weight :
+                List.of(CpuFixtures.fourBit(random, FourBitCode.NF4, 1060, 104, 64), CpuFixtures.fourBit(random, FourBitCode.FP4, 70, 192, 64))) {
+            int rows = 9;
+            float[] dy = CpuFixtures.normal(random, rows * weight.rows());
+            float[] values = values(weight);
+            for (int bits : WIDTHS) {
+                float[] all = gradient(bits, 3, weight, dy);
+                for (int i = 0; i < all.length; i++) {
+                    double sum = 0;
+                    double size = 0;
+                    for (int n = 0; n < weight.rows(); n++) {
+                        double term = (double) dy[i / weight.columns() * weight.rows() + n]
+                                * values[n * weight.columns() + i % weight.columns()];
+                        sum += term;
+                        size += Math.abs(term);
+                    }
+                    assertThat((double) all[i]).as("%d bits, element %d", bits, i).isCloseTo(sum, within(1e-6 * size));
+                }
+                for (int row = 0; row < rows; row++) {
+                    float[] one = gradient(bits, 1, weight, Arrays.copyOfRange(dy, row * weight.rows(), (row + 1) * weight.rows()));
+                    assertThat(one)
+                            .as("%d bits, row %d alone", bits, row)
+                            .isEqualTo(Arrays.copyOfRange(all, row * weight.columns(), (row + 1) * weight.columns()));
+                }
+            }
+        }
+    }
+
+    private static float[] gradient(int bits, int threads, Weight weight, float[] dy) {
+        int rows = dy.length / weight.rows();
+        try (VectorOps ops = new VectorOps(BUDGET, threads, bits)) {
+            Tensor dx = CpuFixtures.zeros(ops, rows, weight.columns());
+            ops.training().linearBackward(dx, CpuFixtures.floats(ops, dy, rows, weight.rows()), ops.prepare(weight), false);
+            return CpuFixtures.read(dx);
+        }
+    }
+
+    private static float[] values(Weight.FourBit weight) {
+        float[] values = new float[weight.rows() * weight.columns()];
+        try (VectorOps ops = new VectorOps(BUDGET, 1)) {
+            Tiles tiles = VectorOps.prepared(ops.prepare(weight)).part(0);
+            for (int i = 0; i < values.length; i++) {
+                values[i] = tiles.element(i / weight.columns(), i % weight.columns());
+            }
+        }
+        return values;
     }
 }
