@@ -14,4 +14,10 @@ interface DenseLanes {
 
     /** The same for F16 weights, all of them finite. */
     void f16Panel(long tile, int columns, float[] panel);
+
+    /**
+     * BF16 weights turned to lie along k: {@code panel[to + r * tileRows + k]} for {@code pairs} pairs of k, at most half of
+     * tileRows.
+     */
+    void bf16Turned(long tile, int pairs, float[] panel, int to);
 }

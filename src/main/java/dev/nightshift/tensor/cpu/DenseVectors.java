@@ -80,6 +80,22 @@ final class DenseVectors implements DenseLanes {
     }
 
     @Override
+    public void bf16Turned(long tile, int pairs, float[] panel, int to) {
+        for (int pair = 0; pair < pairs; pair++) {
+            bf16Pair(tile + (long) pair * TILE, panel, to + 2 * pair);
+        }
+    }
+
+    /** Two columns: a store each; the target's lines stay in the cache from pair to pair. */
+    private static void bf16Pair(long from, float[] panel, int to) {
+        for (int r = 0; r < 4 * LANES; r++) {
+            int word = Raw.i32(from + 4L * r);
+            panel[to + r * 4 * LANES] = Float.intBitsToFloat(word << 16);
+            panel[to + r * 4 * LANES + 1] = Float.intBitsToFloat(word & HIGH_HALF);
+        }
+    }
+
+    @Override
     public void f16Panel(long tile, int columns, float[] panel) {
         for (int k = 0; k < columns; k += 2) {
             for (int column = 0; column < 4; column++) {

@@ -27,6 +27,6 @@ interface PanelLanes {
             int so,
             float[] totals);
 
-    /** {@code count} totals to native memory, a bias added unless its address is 0. */
+    /** {@code count} totals to native memory, a bias added unless its address is 0; the bias may lie at {@code out}. */
     void store(float[] totals, int from, int count, long bias, long out);
 }

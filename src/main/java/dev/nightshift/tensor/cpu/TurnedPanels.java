@@ -102,15 +102,23 @@ final class TurnedPanels {
     }
 
     private void dense(Tiles.Dense wide, int tile, int from, int valid, float[] panel, int to, int thread) {
-        float[] along = values[thread];
         long at = wide.tile(tile) + 4L * width * (wide.dtype() == DType.F32 ? from : from / 2);
         switch (wide.dtype()) {
-            case BF16 -> dense.bf16Panel(at, valid, along);
-            case F16 -> dense.f16Panel(at, valid, along);
-            case F32 -> MemorySegment.copy(Raw.ALL, Raw.F32, at, along, 0, valid * width);
+            case BF16 -> dense.bf16Turned(at, (valid + 1) / 2, panel, to);
+            case F16 -> {
+                dense.f16Panel(at, valid, values[thread]);
+                exchange(values[thread], valid, panel, to);
+            }
+            case F32 -> {
+                MemorySegment.copy(Raw.ALL, Raw.F32, at, values[thread], 0, valid * width);
+                exchange(values[thread], valid, panel, to);
+            }
             case I64, I32, U8 -> throw new IllegalStateException("tiles of " + wide.dtype());
         }
-        // four columns at a time: a line of the target is written in few passes
+    }
+
+    /** [valid][tileRows] -> [tileRows][tileRows], four columns at a time. */
+    private void exchange(float[] along, int valid, float[] panel, int to) {
         int k = 0;
         for (; k + 4 <= valid; k += 4) {
             for (int r = 0; r < width; r++) {

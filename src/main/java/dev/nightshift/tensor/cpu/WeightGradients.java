@@ -1,7 +1,6 @@
 package dev.nightshift.tensor.cpu;
 
 import dev.nightshift.tensor.Tensor;
-import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 
 /**
@@ -149,13 +148,7 @@ final class WeightGradients {
     private void store(float[] sums, int from, int valid, boolean fresh) {
         for (int row = 0; row < rows; row++) {
             long to = dxs + 4L * ((long) row * weight.columns() + from);
-            if (fresh) {
-                MemorySegment.copy(sums, row * width, Raw.ALL, Raw.F32, to, valid);
-            } else {
-                for (int i = 0; i < valid; i++) {
-                    Raw.f32(to + 4L * i, Raw.f32(to + 4L * i) + sums[row * width + i]);
-                }
-            }
+            panels.store(sums, row * width, valid, fresh ? 0 : to, to);
         }
     }
 }
