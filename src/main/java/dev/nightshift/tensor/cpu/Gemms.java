@@ -167,6 +167,10 @@ final class Gemms {
                         alpha,
                         fresh);
             }
+            if (j + LANES <= n) {
+                narrow(c + m * strideC + 4L * j, strideC, a + m * strideA, strideA, 4, b + 4L * j, strideB, k, alpha, fresh);
+                j += LANES;
+            }
             if (j < n) {
                 edge(c + m * strideC, strideC, a + m * strideA, strideA, 4, b, strideB, 4, j, n, k, alpha, fresh);
             }
@@ -187,6 +191,10 @@ final class Gemms {
             int j = 0;
             for (; j + 2 * LANES <= n; j += 2 * LANES) {
                 tile(c + m * strideC + 4L * j, strideC, a + 4L * m, 4, strideA, b + 4L * j, strideB, k, alpha, false);
+            }
+            if (j + LANES <= n) {
+                narrow(c + m * strideC + 4L * j, strideC, a + 4L * m, 4, strideA, b + 4L * j, strideB, k, alpha, false);
+                j += LANES;
             }
             if (j < n) {
                 edge(c + m * strideC, strideC, a + 4L * m, 4, strideA, b, strideB, 4, j, n, k, alpha, false);
@@ -263,6 +271,50 @@ final class Gemms {
         s21.fma(factor, load(c2 + VECTOR)).intoMemorySegment(ALL, c2 + VECTOR, LE);
         s30.fma(factor, load(c3)).intoMemorySegment(ALL, c3, LE);
         s31.fma(factor, load(c3 + VECTOR)).intoMemorySegment(ALL, c3 + VECTOR, LE);
+    }
+
+    /** As {@link #tile} with one vector. */
+    private static void narrow(
+            long c,
+            long strideC,
+            long a,
+            long strideA,
+            long stepA,
+            long b,
+            long strideB,
+            int k,
+            float alpha,
+            boolean fresh) {
+        FloatVector s0 = FloatVector.zero(F);
+        FloatVector s1 = s0;
+        FloatVector s2 = s0;
+        FloatVector s3 = s0;
+        long a1 = a + strideA;
+        long a2 = a1 + strideA;
+        long a3 = a2 + strideA;
+        long at = 0;
+        for (int i = 0; i < k; i++, b += strideB, at += stepA) {
+            FloatVector x = load(b);
+            s0 = x.fma(FloatVector.broadcast(F, Raw.f32(a + at)), s0);
+            s1 = x.fma(FloatVector.broadcast(F, Raw.f32(a1 + at)), s1);
+            s2 = x.fma(FloatVector.broadcast(F, Raw.f32(a2 + at)), s2);
+            s3 = x.fma(FloatVector.broadcast(F, Raw.f32(a3 + at)), s3);
+        }
+        FloatVector factor = FloatVector.broadcast(F, alpha);
+        long c1 = c + strideC;
+        long c2 = c1 + strideC;
+        long c3 = c2 + strideC;
+        if (fresh) {
+            s0.mul(factor).intoMemorySegment(ALL, c, LE);
+            s1.mul(factor).intoMemorySegment(ALL, c1, LE);
+            s2.mul(factor).intoMemorySegment(ALL, c2, LE);
+            s3.mul(factor).intoMemorySegment(ALL, c3, LE);
+            return;
+        }
+        s0.fma(factor, load(c)).intoMemorySegment(ALL, c, LE);
+        s1.fma(factor, load(c1)).intoMemorySegment(ALL, c1, LE);
+        s2.fma(factor, load(c2)).intoMemorySegment(ALL, c2, LE);
+        s3.fma(factor, load(c3)).intoMemorySegment(ALL, c3, LE);
     }
 
     /** What tiles don't cover, element by element in the same order over k. */

@@ -9,6 +9,8 @@ import dev.nightshift.tensor.TrainingOps.LoraFactors;
 final class LoraGradients {
     private static final int ROWS = 16;
     private static final int COLUMNS = 64;
+    /** Columns of the widest register tile. */
+    private static final int TILE = 32;
 
     private final Workers workers;
     private final Scratch scratch;
@@ -30,12 +32,7 @@ final class LoraGradients {
         long hs = Raw.address(h);
         long ys = Raw.address(y) + 4L * column;
         long strideY = 4L * size(y, 1);
-        workers.run(
-                (item, thread) -> {
-                    int from = item * ROWS;
-                    low(hs, xs, a, from, Math.min(rows, from + ROWS), in, rank);
-                },
-                blocks(rows, ROWS));
+        low(hs, xs, a, rows, in, rank);
         float scale = factors.scale();
         workers.run(
                 (item, thread) -> {
@@ -59,19 +56,35 @@ final class LoraGradients {
                 blocks(out, COLUMNS));
     }
 
-    /** {@code h[r] = x[r] A^T} for rows [from, to). */
-    private static void low(long h, long x, long a, int from, int to, int in, int rank) {
-        for (int r = from; r < to; r++) {
-            long row = x + 4L * r * in;
-            long target = h + 4L * r * rank;
-            int k = 0;
-            for (; k + 4 <= rank; k += 4) {
-                Gemms.dot4(row, a + 4L * k * in, 4L * in, in, target + 4L * k);
-            }
-            for (; k < rank; k++) {
-                Raw.f32(target + 4L * k, Gemms.dot(row, a + 4L * k * in, in));
-            }
-        }
+    /** {@code h = x A^T}: A is turned first, its columns padded to whole tiles. */
+    private void low(long h, long x, long a, int rows, int in, int rank) {
+        int width = (rank + COLUMNS - 1) / COLUMNS * COLUMNS;
+        long turned = scratch.shared(4L * in * width);
+        workers.run(
+                (item, thread) -> {
+                    int from = item * COLUMNS;
+                    for (int k = from; k < Math.min(in, from + COLUMNS); k++) {
+                        long to = turned + 4L * k * width;
+                        for (int r = 0; r < rank; r++) {
+                            Raw.f32(to + 4L * r, Raw.f32(a + 4L * ((long) r * in + k)));
+                        }
+                        Raw.fill(to + 4L * rank, 4L * (width - rank));
+                    }
+                },
+                blocks(in, COLUMNS));
+        int columns = (rank + TILE - 1) / TILE * TILE;
+        workers.run(
+                (item, thread) -> {
+                    int from = item * ROWS;
+                    int count = Math.min(ROWS, rows - from);
+                    long own = scratch.of(thread, 4L * ROWS * columns);
+                    Gemms.rowsTimes(
+                            own, 4L * columns, x + 4L * from * in, 4L * in, turned, 4L * width, count, columns, in, 1, true);
+                    for (int r = 0; r < count; r++) {
+                        Raw.copy(own + 4L * r * columns, h + 4L * (from + r) * rank, 4L * rank);
+                    }
+                },
+                blocks(rows, ROWS));
     }
 
     /** [count, rank] -> [rank, COLUMNS]. */
