@@ -1,11 +1,14 @@
 package dev.nightshift.tensor.cpu;
 
+import static dev.nightshift.tensor.cpu.Raw.ALL;
+import static dev.nightshift.tensor.cpu.Raw.LE;
 import static jdk.incubator.vector.VectorOperators.GT;
 import static jdk.incubator.vector.VectorOperators.LSHL;
 import static jdk.incubator.vector.VectorOperators.LT;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorSpecies;
 
 /**
  * e^x in binary32, one sequence of operations for vectors and scalars, so that a value does not depend on its place: x = n ln 2
@@ -13,6 +16,7 @@ import jdk.incubator.vector.IntVector;
  * vector functions differ between widths. Within 2 units in the last place; 0 below the smallest normal result.
  */
 final class Exponential {
+    private static final VectorSpecies<Float> F = FloatVector.SPECIES_PREFERRED;
     private static final float LOG2_E = 1.44269504f;
     /** ln 2 in two parts; n times the first is exact, it ends in 11 zero bits. */
     private static final float LN2_HIGH = 0x1.62ep-1f;
@@ -48,6 +52,47 @@ final class Exponential {
         FloatVector result = e.reinterpretAsInts().add(exponent).reinterpretAsFloats();
         result = result.blend(0f, x.compare(LT, LOWEST));
         return result.blend(Float.POSITIVE_INFINITY, x.compare(GT, HIGHEST));
+    }
+
+    /**
+     * {@code x[i] = exp(x[i] - offset)} for {@code n} floats, an even number of vectors, as {@link #of(FloatVector)} has it.
+     * Written out beyond the size that the compiler inlines: inside a method that already holds a product it would stop half-way
+     * and leave vectors on the heap.
+     */
+    static void inPlace(long x, int n, float offset) {
+        FloatVector shift = FloatVector.broadcast(F, offset);
+        FloatVector scale = FloatVector.broadcast(F, LOG2_E);
+        FloatVector round = FloatVector.broadcast(F, ROUND);
+        FloatVector high = FloatVector.broadcast(F, -LN2_HIGH);
+        FloatVector low = FloatVector.broadcast(F, -LN2_LOW);
+        FloatVector one = FloatVector.broadcast(F, 1f);
+        for (int i = 0; i < n; i += 2 * F.length()) {
+            long at = x + 4L * i;
+            FloatVector x0 = FloatVector.fromMemorySegment(F, ALL, at, LE).sub(shift);
+            FloatVector x1 = FloatVector.fromMemorySegment(F, ALL, at + F.vectorByteSize(), LE).sub(shift);
+            FloatVector n0 = x0.fma(scale, round).sub(round);
+            FloatVector r0 = n0.fma(low, n0.fma(high, x0));
+            FloatVector e0 = r0.fma(FloatVector.broadcast(F, C7), FloatVector.broadcast(F, C6));
+            e0 = e0.fma(r0, FloatVector.broadcast(F, C5)).fma(r0, FloatVector.broadcast(F, C4));
+            e0 = e0.fma(r0, FloatVector.broadcast(F, C3)).fma(r0, FloatVector.broadcast(F, C2));
+            e0 = e0.fma(r0, one).fma(r0, one);
+            IntVector i0 = n0.add(round).reinterpretAsInts().lanewise(LSHL, 23);
+            e0 = e0.reinterpretAsInts().add(i0).reinterpretAsFloats();
+            e0 = e0.blend(0f, x0.compare(LT, LOWEST));
+            e0 = e0.blend(Float.POSITIVE_INFINITY, x0.compare(GT, HIGHEST));
+            FloatVector n1 = x1.fma(scale, round).sub(round);
+            FloatVector r1 = n1.fma(low, n1.fma(high, x1));
+            FloatVector e1 = r1.fma(FloatVector.broadcast(F, C7), FloatVector.broadcast(F, C6));
+            e1 = e1.fma(r1, FloatVector.broadcast(F, C5)).fma(r1, FloatVector.broadcast(F, C4));
+            e1 = e1.fma(r1, FloatVector.broadcast(F, C3)).fma(r1, FloatVector.broadcast(F, C2));
+            e1 = e1.fma(r1, one).fma(r1, one);
+            IntVector i1 = n1.add(round).reinterpretAsInts().lanewise(LSHL, 23);
+            e1 = e1.reinterpretAsInts().add(i1).reinterpretAsFloats();
+            e1 = e1.blend(0f, x1.compare(LT, LOWEST));
+            e1 = e1.blend(Float.POSITIVE_INFINITY, x1.compare(GT, HIGHEST));
+            e0.intoMemorySegment(ALL, at, LE);
+            e1.intoMemorySegment(ALL, at + F.vectorByteSize(), LE);
+        }
     }
 
     static float of(float x) {

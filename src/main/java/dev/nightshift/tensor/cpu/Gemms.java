@@ -32,15 +32,19 @@ final class Gemms {
      * compiled code do differ there: a training that goes on after a restart would not have the same bits.
      */
     static float sum(FloatVector v) {
-        FloatVector folded = v;
-        if (LANES >= 16) {
-            folded = folded.add(folded.rearrange(BY_8));
-        }
-        if (LANES >= 8) {
-            folded = folded.add(folded.rearrange(BY_4));
-        }
-        folded = folded.add(folded.rearrange(BY_2));
-        return folded.add(folded.rearrange(BY_1)).lane(0);
+        return pairs(LANES > 4 ? quads(v) : v).lane(0);
+    }
+
+    private static FloatVector quads(FloatVector v) {
+        return LANES > 8 ? fold(fold(v, BY_8), BY_4) : fold(v, BY_4);
+    }
+
+    private static FloatVector pairs(FloatVector v) {
+        return fold(fold(v, BY_2), BY_1);
+    }
+
+    private static FloatVector fold(FloatVector v, VectorShuffle<Float> by) {
+        return v.add(v.rearrange(by));
     }
 
     /** Sum of {@code a[i] * b[i]}. */
@@ -151,6 +155,9 @@ final class Gemms {
             int k,
             float alpha,
             boolean fresh) {
+        for (int row = 0; fresh && row < rows; row++) {
+            Raw.fill(c + row * strideC, 4L * n); // a branch in the tile would leave its other side compiled badly
+        }
         int m = 0;
         for (; m + 4 <= rows; m += 4) {
             int j = 0;
@@ -164,19 +171,18 @@ final class Gemms {
                         b + 4L * j,
                         strideB,
                         k,
-                        alpha,
-                        fresh);
+                        alpha);
             }
             if (j + LANES <= n) {
-                narrow(c + m * strideC + 4L * j, strideC, a + m * strideA, strideA, 4, b + 4L * j, strideB, k, alpha, fresh);
+                narrow(c + m * strideC + 4L * j, strideC, a + m * strideA, strideA, 4, b + 4L * j, strideB, k, alpha);
                 j += LANES;
             }
             if (j < n) {
-                edge(c + m * strideC, strideC, a + m * strideA, strideA, 4, b, strideB, 4, j, n, k, alpha, fresh);
+                edge(c + m * strideC, strideC, a + m * strideA, strideA, 4, b, strideB, 4, j, n, k, alpha);
             }
         }
         if (m < rows) {
-            edge(c + m * strideC, strideC, a + m * strideA, strideA, 4, b, strideB, rows - m, 0, n, k, alpha, fresh);
+            edge(c + m * strideC, strideC, a + m * strideA, strideA, 4, b, strideB, rows - m, 0, n, k, alpha);
         }
     }
 
@@ -190,18 +196,18 @@ final class Gemms {
         for (; m + 4 <= columns; m += 4) {
             int j = 0;
             for (; j + 2 * LANES <= n; j += 2 * LANES) {
-                tile(c + m * strideC + 4L * j, strideC, a + 4L * m, 4, strideA, b + 4L * j, strideB, k, alpha, false);
+                tile(c + m * strideC + 4L * j, strideC, a + 4L * m, 4, strideA, b + 4L * j, strideB, k, alpha);
             }
             if (j + LANES <= n) {
-                narrow(c + m * strideC + 4L * j, strideC, a + 4L * m, 4, strideA, b + 4L * j, strideB, k, alpha, false);
+                narrow(c + m * strideC + 4L * j, strideC, a + 4L * m, 4, strideA, b + 4L * j, strideB, k, alpha);
                 j += LANES;
             }
             if (j < n) {
-                edge(c + m * strideC, strideC, a + 4L * m, 4, strideA, b, strideB, 4, j, n, k, alpha, false);
+                edge(c + m * strideC, strideC, a + 4L * m, 4, strideA, b, strideB, 4, j, n, k, alpha);
             }
         }
         if (m < columns) {
-            edge(c + m * strideC, strideC, a + 4L * m, 4, strideA, b, strideB, columns - m, 0, n, k, alpha, false);
+            edge(c + m * strideC, strideC, a + 4L * m, 4, strideA, b, strideB, columns - m, 0, n, k, alpha);
         }
     }
 
@@ -218,8 +224,7 @@ final class Gemms {
             long b,
             long strideB,
             int k,
-            float alpha,
-            boolean fresh) {
+            float alpha) {
         FloatVector s00 = FloatVector.zero(F);
         FloatVector s01 = s00;
         FloatVector s10 = s00;
@@ -251,17 +256,6 @@ final class Gemms {
             s30 = b0.fma(x, s30);
             s31 = b1.fma(x, s31);
         }
-        if (fresh) {
-            s00.mul(alpha).intoMemorySegment(ALL, c, LE);
-            s01.mul(alpha).intoMemorySegment(ALL, c + VECTOR, LE);
-            s10.mul(alpha).intoMemorySegment(ALL, c1, LE);
-            s11.mul(alpha).intoMemorySegment(ALL, c1 + VECTOR, LE);
-            s20.mul(alpha).intoMemorySegment(ALL, c2, LE);
-            s21.mul(alpha).intoMemorySegment(ALL, c2 + VECTOR, LE);
-            s30.mul(alpha).intoMemorySegment(ALL, c3, LE);
-            s31.mul(alpha).intoMemorySegment(ALL, c3 + VECTOR, LE);
-            return;
-        }
         FloatVector factor = FloatVector.broadcast(F, alpha);
         s00.fma(factor, load(c)).intoMemorySegment(ALL, c, LE);
         s01.fma(factor, load(c + VECTOR)).intoMemorySegment(ALL, c + VECTOR, LE);
@@ -283,8 +277,7 @@ final class Gemms {
             long b,
             long strideB,
             int k,
-            float alpha,
-            boolean fresh) {
+            float alpha) {
         FloatVector s0 = FloatVector.zero(F);
         FloatVector s1 = s0;
         FloatVector s2 = s0;
@@ -304,13 +297,6 @@ final class Gemms {
         long c1 = c + strideC;
         long c2 = c1 + strideC;
         long c3 = c2 + strideC;
-        if (fresh) {
-            s0.mul(factor).intoMemorySegment(ALL, c, LE);
-            s1.mul(factor).intoMemorySegment(ALL, c1, LE);
-            s2.mul(factor).intoMemorySegment(ALL, c2, LE);
-            s3.mul(factor).intoMemorySegment(ALL, c3, LE);
-            return;
-        }
         s0.fma(factor, load(c)).intoMemorySegment(ALL, c, LE);
         s1.fma(factor, load(c1)).intoMemorySegment(ALL, c1, LE);
         s2.fma(factor, load(c2)).intoMemorySegment(ALL, c2, LE);
@@ -330,8 +316,7 @@ final class Gemms {
             int from,
             int n,
             int k,
-            float alpha,
-            boolean fresh) {
+            float alpha) {
         for (int m = 0; m < rows; m++) {
             for (int j = from; j < n; j++) {
                 float sum = 0;
@@ -339,7 +324,7 @@ final class Gemms {
                     sum = Math.fma(Raw.f32(b + i * strideB + 4L * j), Raw.f32(a + m * strideA + i * stepA), sum);
                 }
                 long at = c + m * strideC + 4L * j;
-                Raw.f32(at, fresh ? sum * alpha : Math.fma(sum, alpha, Raw.f32(at)));
+                Raw.f32(at, Math.fma(sum, alpha, Raw.f32(at)));
             }
         }
     }

@@ -4,13 +4,14 @@ import dev.nightshift.tensor.CounterRandom;
 import dev.nightshift.tensor.Tensor;
 import dev.nightshift.tensor.TrainingOps.Dropout;
 import dev.nightshift.tensor.TrainingOps.LoraFactors;
+import jdk.incubator.vector.FloatVector;
 
 /** Forward and backward of trainable factors, cut by rows or by output columns so that every sum has one owner. */
 final class LoraGradients {
     private static final int ROWS = 16;
     private static final int COLUMNS = 64;
-    /** Columns of the widest register tile. */
-    private static final int TILE = 32;
+    /** A vector of columns. */
+    private static final int LANES = FloatVector.SPECIES_PREFERRED.length();
 
     private final Workers workers;
     private final Scratch scratch;
@@ -56,9 +57,9 @@ final class LoraGradients {
                 blocks(out, COLUMNS));
     }
 
-    /** {@code h = x A^T}: A is turned first, its columns padded to whole tiles. */
+    /** {@code h = x A^T}: A is turned first, its columns padded to whole vectors. */
     private void low(long h, long x, long a, int rows, int in, int rank) {
-        int width = (rank + COLUMNS - 1) / COLUMNS * COLUMNS;
+        int width = (rank + LANES - 1) / LANES * LANES;
         long turned = scratch.shared(4L * in * width);
         workers.run(
                 (item, thread) -> {
@@ -72,16 +73,15 @@ final class LoraGradients {
                     }
                 },
                 blocks(in, COLUMNS));
-        int columns = (rank + TILE - 1) / TILE * TILE;
         workers.run(
                 (item, thread) -> {
                     int from = item * ROWS;
                     int count = Math.min(ROWS, rows - from);
-                    long own = scratch.of(thread, 4L * ROWS * columns);
+                    long own = scratch.of(thread, 4L * ROWS * width);
                     Gemms.rowsTimes(
-                            own, 4L * columns, x + 4L * from * in, 4L * in, turned, 4L * width, count, columns, in, 1, true);
+                            own, 4L * width, x + 4L * from * in, 4L * in, turned, 4L * width, count, width, in, 1, true);
                     for (int r = 0; r < count; r++) {
-                        Raw.copy(own + 4L * r * columns, h + 4L * (from + r) * rank, 4L * rank);
+                        Raw.copy(own + 4L * r * width, h + 4L * (from + r) * rank, 4L * rank);
                     }
                 },
                 blocks(rows, ROWS));

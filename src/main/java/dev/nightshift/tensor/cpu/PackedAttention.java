@@ -117,7 +117,7 @@ final class PackedAttention {
             long scores = p + 4L * (row - from) * width;
             mask(scores, call.firstKey(row) - first, row + 1 - first, width);
             float max = max(scores, width);
-            expInPlace(scores, width, max);
+            Exponential.inPlace(scores, width, max);
             double sum = sum(scores, call.firstKey(row) - first, row + 1 - first);
             sums[row - from] = sum;
             Raw.f32(call.lse(row, head), (float) (max + Math.log(sum)));
@@ -212,7 +212,7 @@ final class PackedAttention {
         for (int row = from; row < to; row++) {
             long at = 4L * (row - from) * width;
             mask(p + at, call.firstKey(row) - first, row + 1 - first, width);
-            expInPlace(p + at, width, Raw.f32(call.lse(row, head)));
+            Exponential.inPlace(p + at, width, Raw.f32(call.lse(row, head)));
             slope(dp + at, p + at, Raw.f32(delta(call, turned, row, head)), scale, width);
         }
         long spare = 4L * (to - from) * width;
@@ -298,14 +298,6 @@ final class PackedAttention {
             sum += Raw.f32(x + 4L * i);
         }
         return sum;
-    }
-
-    /** {@code x[i] = exp(x[i] - offset)}. */
-    private static void expInPlace(long x, int n, float offset) {
-        FloatVector shift = FloatVector.broadcast(F, offset);
-        for (int i = 0; i < n; i += LANES) {
-            Exponential.of(load(x + 4L * i).sub(shift)).intoMemorySegment(ALL, x + 4L * i, LE);
-        }
     }
 
     private static void scale(long to, long from, float factor, int n) {
