@@ -30,8 +30,10 @@ import java.util.stream.IntStream;
  * away, or, while another one trains, by that one's latest step.
  */
 final class JobForecaster {
-    /** A cold step is several times slower than later ones; the third is near them. */
+    /** A cold step is several times slower than later ones; the third is near them, the second nearer than the first. */
     private static final int TRIAL_STEPS = 3;
+
+    private static final int TRIAL_STEPS_MIN = 2;
 
     /** Steps whose micro batches are looked at for the trial's. */
     private static final int TRIAL_SAMPLE = 20;
@@ -191,7 +193,9 @@ final class JobForecaster {
         slice.open(plan.settings(spec), slice.model().fresh(inspection.shape(), spec.seed()), plan.arenaBytes());
         boolean ran = false;
         try {
-            for (int i = 0; i < TRIAL_STEPS && elapsed(begun).compareTo(TRIAL_ENOUGH) < 0; i++) {
+            for (int i = 0;
+                    i < TRIAL_STEPS_MIN || i < TRIAL_STEPS && elapsed(begun).compareTo(TRIAL_ENOUGH) < 0;
+                    i++) {
                 var work = slice.step(step);
                 try {
                     StepResult result = work.get(
