@@ -26,7 +26,7 @@ import org.junit.jupiter.api.io.TempDir;
 class TuningRunTest {
     private static final Path SMOLLM = Path.of("../shared/models/smollm2-135m-instruct-bnb-4bit");
     private static final Path OASST = Path.of("../shared/datasets/oasst1-chat.jsonl");
-    private static final int OASST_ROWS = 60;
+    private static final int OASST_ROWS = 30;
     private static final int OASST_BYTES_MAX = 1600;
     private static final int OASST_TOKENS_MAX = 256;
     private static final List<String> ENDED = List.of("succeeded", "failed", "cancelled");
