@@ -14,7 +14,10 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.Callable;
@@ -32,14 +35,17 @@ import java.util.concurrent.Future;
 final class AdapterBenchmark implements AutoCloseable {
     private static final int ROWS = 16;
     private static final int CONTEXT = 64;
-    private static final int STEPS = 4;
-    private static final int STEP_ROUNDS = 6;
+    private static final int STEP_ROUNDS = 24;
+    private static final int BASE_ROUNDS = 150;
+    /** Steps that compile, before any counts. */
+    private static final int WARM_STEPS = 12;
+
     private static final int[] RANKS = {8, 16, 64};
     private static final int[] DISTINCT = {1, 2, 4, 8, 16};
     private static final double NF4_BYTES = 4.127 / 8;
     private static final int SLOTS = 8;
     private static final int REQUESTS = 48;
-    private static final int ROUNDS = 3;
+    private static final int ROUNDS = 5;
     private static final int PROMPT = 32;
     private static final int OUTPUT = 8;
 
@@ -51,15 +57,18 @@ final class AdapterBenchmark implements AutoCloseable {
         this.root = Files.createTempDirectory("adapters");
     }
 
-    /** Arguments: model folder; {@code steps} or {@code slots}, both by default. */
+    /** Arguments: model folder; {@code steps}, {@code places}, {@code slots} (with a number of clients), the first and last by default. */
     public static void main(String[] arguments) throws Exception {
         List<String> parts = List.of(arguments).subList(1, arguments.length);
         try (AdapterBenchmark benchmark = new AdapterBenchmark(Path.of(arguments[0]))) {
             if (parts.isEmpty() || parts.contains("steps")) {
                 benchmark.steps();
             }
+            if (parts.contains("places")) {
+                benchmark.places();
+            }
             if (parts.isEmpty() || parts.contains("slots")) {
-                benchmark.slots();
+                benchmark.slots(parts.size() > 1 ? new int[] {Integer.parseInt(parts.get(1))} : new int[] {4, SLOTS});
             }
         }
     }
@@ -98,62 +107,99 @@ final class AdapterBenchmark implements AutoCloseable {
 
     // ---- step time
 
+    /** All ranks lie in slots at once, so that all mixes are measured in the same rounds. */
     private void steps() throws Exception {
-        double bare;
-        try (OpenModel alone =
-                OpenModel.open("cpu", model, AdapterScene.limits().batchLimits(16), 128)) {
-            bare = bestStepMillis(alone);
-        }
-        try (AdapterScene scene = open(ROWS, 16 * 64)) {
+        try (AdapterScene scene = open(ROWS * RANKS.length, (8 + 16 + 64) * ROWS);
+                OpenModel bare =
+                        OpenModel.open("cpu", model, AdapterScene.limits().batchLimits(16), 128)) {
             ModelConfig config = scene.model.checkpoint().config();
-            double baseBytes = parameters(config) * NF4_BYTES;
-            double empty = bestStepMillis(scene.model);
-            System.out.printf(
-                    "%d rows, context %d: without slots %.1f ms, with empty slots %.1f ms%n",
-                    ROWS, CONTEXT, bare, empty);
+            List<int[]> slots = new ArrayList<>();
             for (int rank : RANKS) {
                 write(config, rank, ROWS);
                 scene.registry.scan();
-                int[] slots = place(scene, rank);
-                measure(scene, rank, slots, baseBytes);
+                slots.add(place(scene, rank));
             }
-            System.out.println("once more, as the slots' memory was touched for the first time:");
-            for (int rank : RANKS) {
-                place(scene, rank);
+            for (int i = 0; i < WARM_STEPS; i++) {
+                stepMillis(bare, -1);
+                stepMillis(scene.model, i % 2 == 0 ? -1 : slots.getFirst()[0]);
             }
+            bases(bare, scene.model);
+            mixes(scene.model, slots, parameters(config) * NF4_BYTES);
         }
     }
 
-    /** Rounds over all mixes, as the machine's speed changes with time; the best step of each counts. */
-    private static void measure(AdapterScene scene, int rank, int[] slots, double baseBytes) {
-        List<int[]> mixes = new ArrayList<>();
-        mixes.add(new int[] {-1});
-        int[] one = new int[ROWS];
-        Arrays.fill(one, 0, ROWS - 1, -1);
-        one[ROWS - 1] = slots[0];
-        mixes.add(one);
-        for (int distinct : DISTINCT) {
-            int[] rows = new int[ROWS];
-            Arrays.setAll(rows, row -> slots[row * distinct / ROWS]);
-            mixes.add(rows);
-        }
-        double[] best = new double[mixes.size()];
-        Arrays.fill(best, Double.MAX_VALUE);
-        for (int round = 0; round < STEP_ROUNDS; round++) {
-            for (int mix = 0; mix < best.length; mix++) {
-                best[mix] = Math.min(best[mix], stepMillis(scene.model, mixes.get(mix)));
+    /** Base rows only, in a model without slots and in one with 48 resident adapters, in turns whose order alternates. */
+    private static void bases(OpenModel bare, OpenModel slots) {
+        List<Double> logs = new ArrayList<>();
+        List<Double> without = new ArrayList<>();
+        for (int round = 0; round < BASE_ROUNDS; round++) {
+            double[] millis = new double[2];
+            for (int turn = 0; turn < 2; turn++) {
+                int which = (round + turn) % 2;
+                millis[which] = stepMillis(which == 0 ? bare : slots, -1);
             }
+            without.add(millis[0]);
+            logs.add(Math.log(millis[1] / millis[0]));
         }
         System.out.printf(
-                "rank %d: base rows beside %d resident adapters %.1f ms, 15 base rows and one %.1f ms (%.2f)%n",
-                rank, ROWS, best[0], best[1], best[1] / best[0]);
-        for (int i = 0; i < DISTINCT.length; i++) {
-            double floor =
-                    1 + DISTINCT[i] * adapterBytes(scene.model.checkpoint().config(), rank) / baseBytes;
-            double millis = best[i + 2];
+                "%d base rows, context %d: median %.1f ms without slots; beside %d resident adapters %s of it, %d pairs%n",
+                ROWS, CONTEXT, quantile(without, 0.5), ROWS * RANKS.length, interval(logs), BASE_ROUNDS);
+    }
+
+    /** Mean ratio with its 95 % confidence interval, the tenth of pairs at either end left out, where the machine was taken away. */
+    private static String interval(List<Double> logs) {
+        List<Double> kept = logs.stream()
+                .sorted()
+                .skip(logs.size() / 10)
+                .limit(logs.size() - 2 * (logs.size() / 10))
+                .toList();
+        double mean =
+                kept.stream().mapToDouble(Double::doubleValue).average().orElseThrow();
+        double variance = kept.stream()
+                        .mapToDouble(each -> (each - mean) * (each - mean))
+                        .sum()
+                / (kept.size() - 1);
+        double half = 1.96 * Math.sqrt(variance / kept.size());
+        return "%.3f (%.3f to %.3f)".formatted(Math.exp(mean), Math.exp(mean - half), Math.exp(mean + half));
+    }
+
+    /** A mix is one step's rows. */
+    private record Mix(int rank, int distinct, int[] rows) {}
+
+    /** One step of every mix a round, each round in another order, each beside a base step of the same round. */
+    private static void mixes(OpenModel model, List<int[]> slots, double baseBytes) {
+        List<Mix> mixes = new ArrayList<>();
+        for (int i = 0; i < RANKS.length; i++) {
+            int[] all = slots.get(i);
+            int[] one = new int[ROWS];
+            Arrays.fill(one, -1);
+            one[ROWS / 2] = all[0];
+            mixes.add(new Mix(RANKS[i], 0, one));
+            for (int distinct : DISTINCT) {
+                int[] rows = new int[ROWS];
+                Arrays.setAll(rows, row -> all[row % distinct]);
+                mixes.add(new Mix(RANKS[i], distinct, rows));
+            }
+        }
+        Map<Mix, List<Double>> logs = new HashMap<>();
+        List<Double> base = new ArrayList<>();
+        List<Mix> order = new ArrayList<>(mixes);
+        for (int round = 0; round < STEP_ROUNDS; round++) {
+            Collections.shuffle(order, new Random(round));
+            for (int i = 0; i < order.size(); i++) {
+                if (i % 3 == 0) {
+                    base.add(stepMillis(model, -1));
+                }
+                double millis = stepMillis(model, order.get(i).rows());
+                logs.computeIfAbsent(order.get(i), mix -> new ArrayList<>()).add(Math.log(millis / base.getLast()));
+            }
+        }
+        System.out.printf("%d rounds, base step median %.1f ms%n", STEP_ROUNDS, quantile(base, 0.5));
+        for (Mix mix : mixes) {
+            double floor = 1 + Math.max(1, mix.distinct()) * adapterBytes(model.checkpoint().config(), mix.rank()) / baseBytes;
+            String rows = mix.distinct() == 0 ? "15 base rows and one adapted" : mix.distinct() + " distinct";
             System.out.printf(
-                    "rank %d, %d distinct: %.1f ms, %.2f of the base's; floor %.2f%n",
-                    rank, DISTINCT[i], millis, millis / best[0], floor);
+                    "rank %d, %s: %s of the base step; floor %.2f%n", mix.rank(), rows, interval(logs.get(mix)), floor);
         }
     }
 
@@ -162,6 +208,7 @@ final class AdapterBenchmark implements AutoCloseable {
         int[] slots = new int[ROWS];
         double disk = Double.MAX_VALUE;
         double host = Double.MAX_VALUE;
+        double longest = 0;
         List<AdapterLease> leases = new ArrayList<>();
         for (int i = 0; i < ROWS; i++) {
             long start = System.nanoTime();
@@ -171,11 +218,13 @@ final class AdapterBenchmark implements AutoCloseable {
                 Thread.sleep(1);
             }
             disk = Math.min(disk, (read - start) / 1e6);
-            host = Math.min(host, (System.nanoTime() - read) / 1e6);
+            double placing = (System.nanoTime() - read) / 1e6;
+            host = Math.min(host, placing);
+            longest = Math.max(longest, placing);
             leases.add(lease);
         }
         System.out.printf(
-                "rank %d, %.1f MB: from disk to host memory %.1f ms, from host memory to a slot %.2f ms (best of %d)%n",
+                "rank %d, %.1f MB: from disk to host memory %.1f ms, from host memory to a slot %.2f ms (best of %d; longest %.1f)%n",
                 rank,
                 scene.registry
                                 .find("r%d-0".formatted(rank))
@@ -185,53 +234,57 @@ final class AdapterBenchmark implements AutoCloseable {
                         / 1e6,
                 disk,
                 host,
-                ROWS);
+                ROWS,
+                longest);
         leases.forEach(AdapterLease::close);
         return slots;
-    }
-
-    private static double bestStepMillis(OpenModel model) {
-        double best = Double.MAX_VALUE;
-        for (int round = 0; round < STEP_ROUNDS; round++) {
-            best = Math.min(best, stepMillis(model, -1));
-        }
-        return best;
     }
 
     private static double stepMillis(OpenModel model, int... adapters) {
         int[] slots = new int[ROWS];
         Arrays.setAll(slots, row -> adapters[Math.min(row, adapters.length - 1)]);
-        double[] millis = new double[STEPS];
-        for (int i = -2; i < STEPS; i++) {
-            TokenBatch batch = model.llama().batch(ROWS, ROWS, ROWS);
-            batch.clear();
-            int count = CONTEXT / OpenModel.BLOCK_TOKENS;
-            for (int row = 0; row < ROWS; row++) {
-                int first = row * count;
-                int[] blocks = new int[count];
-                Arrays.setAll(blocks, block -> first + block);
-                batch.blocks(row, blocks, count);
-                batch.row(row, 5 + row, CONTEXT - 1, row, (first + count) * OpenModel.BLOCK_TOKENS - 1, slots[row], 1);
-                batch.logitRow(row, row, slots[row]);
+        TokenBatch batch = model.llama().batch(ROWS, ROWS, ROWS);
+        batch.clear();
+        int count = CONTEXT / OpenModel.BLOCK_TOKENS;
+        for (int row = 0; row < ROWS; row++) {
+            int first = row * count;
+            int[] blocks = new int[count];
+            Arrays.setAll(blocks, block -> first + block);
+            batch.blocks(row, blocks, count);
+            batch.row(row, 5 + row, CONTEXT - 1, row, (first + count) * OpenModel.BLOCK_TOKENS - 1, slots[row], 1);
+            batch.logitRow(row, row, slots[row]);
+        }
+        long start = System.nanoTime();
+        model.llama().forward(batch, model.kv());
+        return (System.nanoTime() - start) / 1e6;
+    }
+
+    // ---- first placements
+
+    /** Adapters into slots that none has been in before, a second after start. */
+    private void places() throws Exception {
+        try (AdapterScene scene = open(ROWS * RANKS.length, (8 + 16 + 64) * ROWS)) {
+            Thread.sleep(1000);
+            for (int rank : RANKS) {
+                write(scene.model.checkpoint().config(), rank, ROWS);
+                scene.registry.scan();
+                place(scene, rank);
             }
-            long start = System.nanoTime();
-            model.llama().forward(batch, model.kv());
-            if (i >= 0) {
-                millis[i] = (System.nanoTime() - start) / 1e6;
+            System.out.println("once more");
+            for (int rank : RANKS) {
+                place(scene, rank);
             }
         }
-        Arrays.sort(millis);
-        return millis[0]; // what others take from the machine only adds
     }
 
     // ---- more adapters than slots
 
-    private void slots() throws Exception {
+    private void slots(int[] clientCounts) throws Exception {
         try (AdapterScene scene = open(SLOTS, 160)) {
             write(scene.model.checkpoint().config(), 16, 2 * SLOTS);
             scene.registry.scan();
             scene.engine();
-            for (int clients : new int[] {4, SLOTS}) {
+            for (int clients : clientCounts) {
                 List<Double> within = new ArrayList<>();
                 List<Double> twice = new ArrayList<>();
                 load(scene, clients, SLOTS, new Random(0));

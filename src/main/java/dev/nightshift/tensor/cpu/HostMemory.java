@@ -12,13 +12,15 @@ import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
+import java.util.ArrayList;
 import java.util.EnumMap;
+import java.util.List;
 import java.util.Map;
 
 /**
  * Off-heap memory under one budget, booked by part. Large pieces are anonymous mappings where the system is Linux: zeroed
  * and committed page by page as they are touched, in huge pages where they are long. Elsewhere, and for small pieces, the
- * JDK's arena gives the memory.
+ * JDK's arena gives the memory. Pages of adapter slots are committed at once in the background, so that no request pays for them.
  */
 final class HostMemory implements AutoCloseable {
     private static final long ALIGNMENT = 64;
@@ -33,6 +35,7 @@ final class HostMemory implements AutoCloseable {
     private final long budgetBytes;
     private final Map<MemoryPart, Long> booked = new EnumMap<>(MemoryPart.class);
     private final Arena arena = Arena.ofShared();
+    private final List<PageTouch> touches = new ArrayList<>();
 
     HostMemory(long budgetBytes) {
         if (budgetBytes <= 0) {
@@ -60,6 +63,9 @@ final class HostMemory implements AutoCloseable {
                 ? Mapping.map(bytes, arena)
                 : arena.allocate(Math.max(bytes, 1), ALIGNMENT).asSlice(0, bytes);
         booked.merge(part, bytes, Long::sum);
+        if (part == MemoryPart.ADAPTER_SLOTS && bytes >= MAPPED_FROM) {
+            touches.add(PageTouch.start(memory));
+        }
         return memory;
     }
 
@@ -67,8 +73,20 @@ final class HostMemory implements AutoCloseable {
         return booked.getOrDefault(part, 0L);
     }
 
+    /** Returns when all pages are committed that are committed in the background. */
+    void awaitTouched() throws InterruptedException {
+        List<PageTouch> running;
+        synchronized (this) {
+            running = List.copyOf(touches);
+        }
+        for (PageTouch touch : running) {
+            touch.await();
+        }
+    }
+
     @Override
-    public void close() {
+    public synchronized void close() {
+        touches.forEach(PageTouch::close);
         arena.close();
     }
 

@@ -7,8 +7,13 @@ import dev.nightshift.failure.ServingException;
 import dev.nightshift.tensor.DType;
 import dev.nightshift.tensor.MemoryPart;
 import dev.nightshift.tensor.Shape;
+import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 
 class HostMemoryTest {
@@ -45,5 +50,50 @@ class HostMemoryTest {
         MemorySegment last = memory.allocate(MemoryPart.KV_BLOCKS, 1 << 21);
         memory.close();
         assertThatThrownBy(() -> last.get(ValueLayout.JAVA_BYTE, 0)).isInstanceOf(IllegalStateException.class);
+    }
+
+    /** Whether the system has a page for an address: bit 63 of its entry in Linux' pagemap. */
+    private static boolean committed(RandomAccessFile pagemap, long address) throws IOException {
+        pagemap.seek(address / 4096 * 8);
+        return Long.reverseBytes(pagemap.readLong()) < 0;
+    }
+
+    @Test
+    void pagesOfAdapterSlotsAreCommittedInTheBackgroundAndWhatIsWrittenMeanwhileStays() throws Exception {
+        Path pagemap = Path.of("/proc/self/pagemap");
+        Assumptions.assumeTrue(Files.exists(pagemap), "pages are seen through Linux' pagemap only");
+        long bytes = 32 << 20;
+        try (HostMemory memory = new HostMemory(1L << 30);
+                RandomAccessFile pages = new RandomAccessFile(pagemap.toFile(), "r")) {
+            MemorySegment slots = memory.allocate(MemoryPart.ADAPTER_SLOTS, bytes);
+            for (long at = bytes - 8; at >= 0; at -= 4096) {
+                slots.set(ValueLayout.JAVA_LONG_UNALIGNED, at, at + 1); // towards the thread that touches
+            }
+            for (long at = 0; at < bytes; at += 4096) {
+                slots.set(ValueLayout.JAVA_LONG, at, at + 2); // the very longs that are touched
+            }
+            memory.awaitTouched();
+            for (long at = 0; at < bytes; at += 4096) {
+                assertThat(slots.get(ValueLayout.JAVA_LONG, at)).isEqualTo(at + 2);
+                assertThat(slots.get(ValueLayout.JAVA_LONG, at + 4088)).isEqualTo(at + 4089);
+            }
+
+            MemorySegment untouched = memory.allocate(MemoryPart.ADAPTER_SLOTS, bytes);
+            MemorySegment blocks = memory.allocate(MemoryPart.KV_BLOCKS, bytes);
+            memory.awaitTouched();
+            for (long at = 0; at < bytes; at += 4096) {
+                assertThat(committed(pages, untouched.address() + at)).isTrue();
+                assertThat(committed(pages, blocks.address() + at)).isFalse();
+            }
+        }
+    }
+
+    @Test
+    void closingDoesNotWaitForPages() {
+        HostMemory memory = new HostMemory(1L << 40);
+        memory.allocate(MemoryPart.ADAPTER_SLOTS, 1L << 33); // far more than is committed before the next line
+        long start = System.nanoTime();
+        memory.close();
+        assertThat(System.nanoTime() - start).isLessThan(20_000_000_000L);
     }
 }
