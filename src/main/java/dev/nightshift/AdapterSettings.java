@@ -28,6 +28,10 @@ public interface AdapterSettings {
     /** Names or versions that are read at start and stay in host memory. */
     Optional<Set<String>> adapterPinned();
 
+    /** How long a request waits for its adapter to be read; reading goes on, for those who ask again. */
+    @WithDefault("60S")
+    Duration adapterLoadTimeout();
+
     /** How often the folder is looked through where the file system does not tell of changes. */
     @WithDefault("5S")
     Duration adapterScan();

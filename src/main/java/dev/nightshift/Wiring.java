@@ -276,6 +276,7 @@ public class Wiring {
                         .map(MemorySize::asLongValue)
                         .orElse(Math.max(HOST_ADAPTERS_MIN, HOST_PER_DEVICE * slots.arenaBytes())),
                 adapters.adapterPinned().orElse(Set.of()),
+                adapters.adapterLoadTimeout(),
                 adapters.adapterScan());
     }
 

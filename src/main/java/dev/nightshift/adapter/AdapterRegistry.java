@@ -1,5 +1,6 @@
 package dev.nightshift.adapter;
 
+import dev.nightshift.checkpoint.PeftAdapter;
 import dev.nightshift.failure.ErrorCode;
 import dev.nightshift.failure.ServingException;
 import dev.nightshift.model.WeightSource;
@@ -33,11 +34,12 @@ public final class AdapterRegistry implements AutoCloseable {
     /** Held while something changes on disk; taken before the names' monitor. */
     private final Object disk = new Object();
 
-    private AdapterRegistry(AdapterOptions options, WeightSource base, AdapterSlots slots, Runnable wake) {
+    private AdapterRegistry(
+            AdapterOptions options, WeightSource base, AdapterSlots slots, Runnable wake, AdapterStore store) {
         this.options = options;
         this.folders = new AdapterFolders(options.root());
         this.slots = slots;
-        this.copies = new HostCopies(base, options.hostBytes(), slots.arenaBytes(), this::isPinned, wake);
+        this.copies = new HostCopies(store, base, options, slots.arenaBytes(), this::isPinned, wake);
         this.lives = new VersionLives(names, slots, copies, this::isPinned);
         this.changes = new AdapterChanges(options, folders, names, lives, copies);
         this.scan = new FolderScan(options, folders, names, lives);
@@ -51,7 +53,12 @@ public final class AdapterRegistry implements AutoCloseable {
      * @param wake lets the engine look for work, when an adapter that it waits for has been read
      */
     public static AdapterRegistry open(AdapterOptions options, WeightSource base, AdapterSlots slots, Runnable wake) {
-        AdapterRegistry registry = new AdapterRegistry(options, base, slots, wake);
+        return open(options, base, slots, wake, PeftAdapter::read);
+    }
+
+    static AdapterRegistry open(
+            AdapterOptions options, WeightSource base, AdapterSlots slots, Runnable wake, AdapterStore store) {
+        AdapterRegistry registry = new AdapterRegistry(options, base, slots, wake, store);
         try {
             registry.folders.clean();
             NameRecord.readAll(registry.folders.records()).forEach(registry.names::put);

@@ -8,16 +8,12 @@ import dev.nightshift.model.WeightSource;
 import dev.nightshift.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Predicate;
 
@@ -27,20 +23,18 @@ import java.util.function.Predicate;
  */
 final class HostCopies implements AutoCloseable {
     private static final System.Logger LOG = System.getLogger(HostCopies.class.getName());
-    private static final int READERS = 2;
-    private static final int CLOSE_SECONDS = 10;
 
+    private final AdapterStore store;
     private final WeightSource base;
     private final long bytesMax;
     private final long adapterBytesMax;
     private final Predicate<Version> pinned;
     private final Runnable onArrival;
-    private final ExecutorService readers;
+    private final Readings readings;
 
     /** In order of use. */
     private final LinkedHashMap<Version, HostCopy> copies = new LinkedHashMap<>(16, 0.75f, true);
 
-    private final Map<Version, CompletableFuture<Void>> reading = new HashMap<>();
     private final Set<Version> wanted = new HashSet<>();
     private final Set<Version> held = new HashSet<>();
     private long bytes;
@@ -51,24 +45,31 @@ final class HostCopies implements AutoCloseable {
     private final AtomicLong failures = new AtomicLong();
 
     /**
-     * @param bytesMax host memory of all copies; a single larger one is kept nevertheless, alone
+     * @param options host memory of all copies (a single larger one is kept nevertheless, alone), and how long a reading may take
      * @param adapterBytesMax device memory that one adapter may take
-     * @param onArrival told when a copy has come or has failed
+     * @param onArrival told when a copy has come, has failed or is late
      */
-    HostCopies(WeightSource base, long bytesMax, long adapterBytesMax, Predicate<Version> pinned, Runnable onArrival) {
+    HostCopies(
+            AdapterStore store,
+            WeightSource base,
+            AdapterOptions options,
+            long adapterBytesMax,
+            Predicate<Version> pinned,
+            Runnable onArrival) {
+        this.store = store;
         this.base = base;
-        this.bytesMax = bytesMax;
+        this.bytesMax = options.hostBytes();
         this.adapterBytesMax = adapterBytesMax;
         this.pinned = pinned;
         this.onArrival = onArrival;
-        this.readers = Executors.newFixedThreadPool(
-                READERS,
-                Thread.ofPlatform().name("nightshift-adapter-", 0).daemon().factory());
+        this.readings = new Readings(options.loadTimeout(), onArrival);
     }
 
-    /** Ends when the copy is there, or with the reason why it can't be; all who ask meanwhile share one reading. */
+    /**
+     * Ends when the copy is there, with the reason why it can't be, or with the time limit; all who ask meanwhile share one reading,
+     * which goes on after the limit.
+     */
     CompletableFuture<Void> request(Version version) {
-        CompletableFuture<Void> arrival;
         synchronized (this) {
             if (closed) {
                 return CompletableFuture.failedFuture(
@@ -77,45 +78,37 @@ final class HostCopies implements AutoCloseable {
             if (copies.get(version) != null) {
                 return CompletableFuture.completedFuture(null);
             }
-            arrival = reading.get(version);
-            if (arrival != null) {
-                return arrival;
-            }
-            arrival = new CompletableFuture<>();
-            reading.put(version, arrival);
-            version.loading();
+            // under the monitor, so that no reading starts while another one's copy is taken in
+            return readings.start(version, () -> take(version));
         }
-        CompletableFuture<Void> mine = arrival;
-        readers.execute(() -> read(version, mine));
-        return arrival;
     }
 
-    private void read(Version version, CompletableFuture<Void> arrival) {
-        ServingException failure = null;
+    private void take(Version version) {
         try {
             HostCopy copy = read(version);
             synchronized (this) {
-                reading.remove(version);
+                readings.end(version);
                 add(version, copy);
             }
         } catch (ServingException e) {
-            failure = e;
+            failed(version, e);
+            throw e;
         } catch (RuntimeException | Error e) {
             LOG.log(System.Logger.Level.ERROR, "adapter " + version.id() + " could not be read", e);
-            failure = new ServingException(ErrorCode.INTERNAL, "adapter %s: %s".formatted(version.id(), e), e);
+            ServingException failure =
+                    new ServingException(ErrorCode.INTERNAL, "adapter %s: %s".formatted(version.id(), e), e);
+            failed(version, failure);
+            throw failure;
         }
-        if (failure == null) {
-            arrival.complete(null);
-        } else {
-            version.failed(failure);
-            synchronized (this) {
-                reading.remove(version);
-                wanted.remove(version);
-            }
-            LOG.log(System.Logger.Level.WARNING, "{0} can''t be served: {1}", version.id(), failure.getMessage());
-            arrival.completeExceptionally(failure);
+    }
+
+    private void failed(Version version, ServingException failure) {
+        version.failed(failure);
+        synchronized (this) {
+            readings.end(version);
+            wanted.remove(version);
         }
-        onArrival.run();
+        LOG.log(System.Logger.Level.WARNING, "{0} can''t be served: {1}", version.id(), failure.getMessage());
     }
 
     private HostCopy read(Version version) {
@@ -163,7 +156,7 @@ final class HostCopies implements AutoCloseable {
     private Checked readWhole(Path folder, String id) {
         Arena arena = Arena.ofShared();
         try {
-            PeftAdapter adapter = PeftAdapter.read(folder, base.config(), arena, adapterBytesMax);
+            PeftAdapter adapter = store.read(folder, base.config(), arena, adapterBytesMax);
             adapter.checkBaseCopies(base);
             long deviceBytes = HostCopy.deviceBytes(adapter.weights());
             if (deviceBytes > adapterBytesMax) {
@@ -217,6 +210,8 @@ final class HostCopies implements AutoCloseable {
     /**
      * The copy, which stays until {@link #release}, or null; then it is on its way and stays when it comes, unless {@code
      * wantedMax} others are so already. Engine thread.
+     *
+     * @throws ServingException if its reading is late
      */
     HostCopy hold(Version version, int wantedMax) {
         synchronized (this) {
@@ -226,6 +221,7 @@ final class HostCopies implements AutoCloseable {
                 wanted.remove(version);
                 return copy;
             }
+            readings.refuseLate(version);
             if (!wanted.contains(version) && wanted.size() >= wantedMax) {
                 return null;
             }
@@ -289,14 +285,7 @@ final class HostCopies implements AutoCloseable {
         synchronized (this) {
             closed = true;
         }
-        readers.shutdown();
-        try {
-            if (!readers.awaitTermination(CLOSE_SECONDS, TimeUnit.SECONDS)) {
-                LOG.log(System.Logger.Level.WARNING, "an adapter is still being read after {0} s", CLOSE_SECONDS);
-            }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
+        readings.close();
         synchronized (this) {
             copies.values().forEach(copy -> copy.arena().close());
             copies.clear();

@@ -2,6 +2,7 @@ package dev.nightshift.adapter;
 
 import dev.nightshift.chat.AdapterCatalog;
 import dev.nightshift.checkpoint.GoldenTensors;
+import dev.nightshift.checkpoint.PeftAdapter;
 import dev.nightshift.checkpoint.Quantisation;
 import dev.nightshift.engine.AdapterBinding;
 import dev.nightshift.engine.EngineLimits;
@@ -41,10 +42,10 @@ final class AdapterScene implements AutoCloseable {
     final AdapterRegistry registry;
     private EngineLoop engine;
 
-    private AdapterScene(OpenModel model, AdapterSlots slots, AdapterOptions options) {
+    private AdapterScene(OpenModel model, AdapterSlots slots, AdapterOptions options, AdapterStore store) {
         this.model = model;
         this.slots = slots;
-        this.registry = AdapterRegistry.open(options, model.checkpoint().weights(), slots, this::wake);
+        this.registry = AdapterRegistry.open(options, model.checkpoint().weights(), slots, this::wake, store);
     }
 
     private void wake() {
@@ -75,6 +76,24 @@ final class AdapterScene implements AutoCloseable {
 
     /** Any model. */
     static AdapterScene open(Path root, Path folder, int slots, long arenaBytes, long hostBytes, Set<String> pinned) {
+        return open(root, folder, slots, arenaBytes, hostBytes, pinned, PeftAdapter::read, Duration.ofMinutes(1));
+    }
+
+    /** With another store than the disk, and a limit for it. */
+    static AdapterScene open(Path root, int slots, long hostBytes, AdapterStore store, Duration loadTimeout) {
+        Path folder = GoldenTensors.shared("golden", "models", "llama").resolve("bnb-4bit");
+        return open(root, folder, slots, 4 << 20, hostBytes, Set.of(), store, loadTimeout);
+    }
+
+    private static AdapterScene open(
+            Path root,
+            Path folder,
+            int slots,
+            long arenaBytes,
+            long hostBytes,
+            Set<String> pinned,
+            AdapterStore store,
+            Duration loadTimeout) {
         AdapterSlots[] made = new AdapterSlots[1];
         OpenModel model = OpenModel.openFamily(
                 "cpu",
@@ -86,8 +105,9 @@ final class AdapterScene implements AutoCloseable {
                     made[0] = AdapterSlots.allocate(ops, config, slots, arenaBytes);
                     return made[0].table();
                 });
-        return new AdapterScene(
-                model, made[0], new AdapterOptions(root, BASE, BASE_DIGEST, hostBytes, pinned, Duration.ofMillis(300)));
+        AdapterOptions options = new AdapterOptions(
+                root, BASE, BASE_DIGEST, hostBytes, pinned, loadTimeout, Duration.ofMillis(300));
+        return new AdapterScene(model, made[0], options, store);
     }
 
     static EngineLimits limits() {
