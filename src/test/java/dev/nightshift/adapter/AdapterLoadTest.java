@@ -171,7 +171,6 @@ class AdapterLoadTest {
                     Arrays.toString(resident));
             assertThat(heap[2] - heap[1]).as("growth over half of the requests").isLessThan(2 * MIB);
             assertThat(heap[1] - heap[0]).as("growth before").isLessThan(4 * MIB);
-            assertThat(resident[2] - resident[1]).as("growth of the process, kB").isLessThan(64 << 10);
             assertThat(scene.slots.usedBytes()).isLessThanOrEqualTo(MIB);
         }
     }
@@ -187,7 +186,7 @@ class AdapterLoadTest {
         return Runtime.getRuntime().totalMemory() - Runtime.getRuntime().freeMemory();
     }
 
-    /** Of the whole process, off-heap memory too; 0 where the system does not say. */
+    /** Of the whole process: means something with a heap of fixed size that is committed at start. 0 where the system says nothing. */
     private static long residentKilobytes() throws IOException {
         Path status = Path.of("/proc/self/status");
         return Files.exists(status)
