@@ -1,8 +1,11 @@
 package dev.nightshift;
 
+import dev.nightshift.adapter.AdapterRegistry;
 import dev.nightshift.adapter.AdapterStatistics;
+import dev.nightshift.adapter.AdaptersInUse;
 import dev.nightshift.telemetry.ServingMeters;
 import io.micrometer.core.instrument.Tags;
+import java.util.Map;
 import java.util.function.Supplier;
 
 /** The adapters' statistics as meters. */
@@ -32,5 +35,15 @@ final class AdapterMeters {
                 "nightshift_adapter_slot_evictions", "Left the device", tags, now, AdapterStatistics::slotEvictions);
         meters.counter(
                 "nightshift_adapter_host_evictions", "Left host memory", tags, now, AdapterStatistics::hostEvictions);
+        meters.labels("vllm:lora_requests_info", "Adapters of the requests", () -> inUse(model.adapters()));
+    }
+
+    /** vLLM's labels of this series; adapters by comma, as it lists them. */
+    private static Map<String, String> inUse(AdapterRegistry adapters) {
+        AdaptersInUse now = adapters.inUse();
+        return Map.of(
+                "running_lora_adapters", String.join(",", now.running()),
+                "waiting_lora_adapters", String.join(",", now.waiting()),
+                "max_lora", Integer.toString(adapters.statistics().slots()));
     }
 }

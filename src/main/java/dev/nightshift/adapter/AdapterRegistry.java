@@ -138,6 +138,11 @@ public final class AdapterRegistry implements AutoCloseable {
         return copies.bytes();
     }
 
+    /** Which adapters requests hold now. */
+    public AdaptersInUse inUse() {
+        return lives.inUse();
+    }
+
     /** What the adapters take and did. */
     public AdapterStatistics statistics() {
         List<Version> versions;

@@ -110,6 +110,12 @@ public final class AdapterSlots {
         return find(version) >= 0;
     }
 
+    /** Leases that have a version's slot. */
+    synchronized int users(Version version) {
+        int slot = find(version);
+        return slot < 0 ? 0 : slots[slot].users;
+    }
+
     /** Slots that hold an adapter. */
     public synchronized int occupied() {
         int count = 0;

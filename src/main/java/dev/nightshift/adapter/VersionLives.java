@@ -6,8 +6,10 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.CompletionException;
 import java.util.function.Predicate;
+import java.util.stream.Stream;
 
 /**
  * Who holds which version, and what becomes of it when nobody does. The names' monitor guards names and counts; no file is read
@@ -40,6 +42,25 @@ final class VersionLives {
                     .filter(version -> version.name.equals(name))
                     .toList();
         }
+    }
+
+    /** What requests hold now. */
+    AdaptersInUse inUse() {
+        TreeSet<String> running = new TreeSet<>();
+        TreeSet<String> waiting = new TreeSet<>();
+        synchronized (names) {
+            for (Version version : Stream.concat(names.all().stream(), retiring.stream())
+                    .toList()) {
+                int placed = version.leases == 0 ? 0 : slots.users(version);
+                if (placed > 0) {
+                    running.add(version.name);
+                }
+                if (version.leases > placed) {
+                    waiting.add(version.name);
+                }
+            }
+        }
+        return new AdaptersInUse(List.copyOf(running), List.copyOf(waiting));
     }
 
     /** Holds the version that an id means now. */

@@ -7,7 +7,11 @@ import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Tag;
 import io.micrometer.core.instrument.Tags;
 import io.micrometer.core.instrument.Timer;
+import io.micrometer.core.instrument.composite.CompositeMeterRegistry;
+import io.micrometer.prometheus.PrometheusMeterRegistry;
 import java.time.Duration;
+import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import java.util.function.ToDoubleFunction;
@@ -97,6 +101,17 @@ public final class ServingMeters {
                 .description(description)
                 .tags(tags)
                 .register(registry);
+    }
+
+    /** A series whose labels change, read when they are asked for; only Prometheus has such. */
+    public void labels(String name, String description, Supplier<Map<String, String>> labels) {
+        Set<MeterRegistry> all =
+                registry instanceof CompositeMeterRegistry composite ? composite.getRegistries() : Set.of(registry);
+        for (MeterRegistry each : all) {
+            if (each instanceof PrometheusMeterRegistry prometheus) {
+                prometheus.getPrometheusRegistry().register(new ScrapedLabels(name, description, labels));
+            }
+        }
     }
 
     /** The label that all of a model's meters have. */

@@ -303,6 +303,26 @@ class AdapterServingTest {
     }
 
     @Test
+    void tellsWhichAdaptersRunAndWhichWait() throws Exception {
+        open(1, 4 * MIB, 4 * MIB);
+        assertThat(scene.registry.inUse()).isEqualTo(new AdaptersInUse(List.of(), List.of()));
+        try (AdapterLease running = scene.registry.acquire("plain");
+                AdapterLease again = scene.registry.acquire("plain@1");
+                AdapterLease waiting = scene.registry.acquire("rslora")) {
+            assertThat(running.slot()).isZero();
+            assertThat(again.slot()).isZero();
+            assertThat(waiting.slot()).isEqualTo(AdapterLease.WAITING);
+            assertThat(scene.registry.inUse()).isEqualTo(new AdaptersInUse(List.of("plain"), List.of("rslora")));
+            publish("plain", "dora");
+            scene.registry.delete("plain@1");
+            assertThat(scene.registry.inUse())
+                    .as("what retires runs to its end")
+                    .isEqualTo(new AdaptersInUse(List.of("plain"), List.of("rslora")));
+        }
+        assertThat(scene.registry.inUse()).isEqualTo(new AdaptersInUse(List.of(), List.of()));
+    }
+
+    @Test
     void statisticsCountLoadsPlacementsEvictionsAndFailures() throws Exception {
         open(1, 4 * MIB, 0);
         int[] prompt = AdapterScene.prompt(11, 20);
