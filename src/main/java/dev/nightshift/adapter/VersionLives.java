@@ -49,8 +49,8 @@ final class VersionLives {
         TreeSet<String> running = new TreeSet<>();
         TreeSet<String> waiting = new TreeSet<>();
         synchronized (names) {
-            for (Version version : Stream.concat(names.all().stream(), retiring.stream())
-                    .toList()) {
+            for (Version version :
+                    Stream.concat(names.all().stream(), retiring.stream()).toList()) {
                 int placed = version.leases == 0 ? 0 : slots.users(version);
                 if (placed > 0) {
                     running.add(version.name);

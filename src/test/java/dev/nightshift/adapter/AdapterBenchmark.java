@@ -153,12 +153,9 @@ final class AdapterBenchmark implements AutoCloseable {
                 .skip(logs.size() / 10)
                 .limit(logs.size() - 2 * (logs.size() / 10))
                 .toList();
-        double mean =
-                kept.stream().mapToDouble(Double::doubleValue).average().orElseThrow();
-        double variance = kept.stream()
-                        .mapToDouble(each -> (each - mean) * (each - mean))
-                        .sum()
-                / (kept.size() - 1);
+        double mean = kept.stream().mapToDouble(Double::doubleValue).average().orElseThrow();
+        double variance =
+                kept.stream().mapToDouble(each -> (each - mean) * (each - mean)).sum() / (kept.size() - 1);
         double half = 1.96 * Math.sqrt(variance / kept.size());
         return "%.3f (%.3f to %.3f)".formatted(Math.exp(mean), Math.exp(mean - half), Math.exp(mean + half));
     }
@@ -196,7 +193,10 @@ final class AdapterBenchmark implements AutoCloseable {
         }
         System.out.printf("%d rounds, base step median %.1f ms%n", STEP_ROUNDS, quantile(base, 0.5));
         for (Mix mix : mixes) {
-            double floor = 1 + Math.max(1, mix.distinct()) * adapterBytes(model.checkpoint().config(), mix.rank()) / baseBytes;
+            double floor = 1
+                    + Math.max(1, mix.distinct())
+                            * adapterBytes(model.checkpoint().config(), mix.rank())
+                            / baseBytes;
             String rows = mix.distinct() == 0 ? "15 base rows and one adapted" : mix.distinct() + " distinct";
             System.out.printf(
                     "rank %d, %s: %s of the base step; floor %.2f%n", mix.rank(), rows, interval(logs.get(mix)), floor);

@@ -105,8 +105,8 @@ final class AdapterScene implements AutoCloseable {
                     made[0] = AdapterSlots.allocate(ops, config, slots, arenaBytes);
                     return made[0].table();
                 });
-        AdapterOptions options = new AdapterOptions(
-                root, BASE, BASE_DIGEST, hostBytes, pinned, loadTimeout, Duration.ofMillis(300));
+        AdapterOptions options =
+                new AdapterOptions(root, BASE, BASE_DIGEST, hostBytes, pinned, loadTimeout, Duration.ofMillis(300));
         return new AdapterScene(model, made[0], options, store);
     }
 
