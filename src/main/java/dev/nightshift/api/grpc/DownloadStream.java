@@ -10,9 +10,8 @@ import java.io.BufferedOutputStream;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.time.Duration;
 import java.util.Arrays;
-import java.util.concurrent.Semaphore;
-import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import org.jboss.logging.Logger;
 
@@ -26,23 +25,21 @@ final class DownloadStream<R> extends OutputStream {
     private static final Logger LOG = Logger.getLogger(DownloadStream.class);
     private static final int CHUNK_BYTES = 1 << 18;
     /** A client that reads nothing for so long counts as gone. */
-    private static final long STALLED_SECONDS = 60;
+    private static final Duration STALLED = Duration.ofSeconds(60);
 
     private final ServerCallStreamObserver<R> call;
+    private final PacedCall<R> paced;
     private final Function<ByteString, R> message;
-    private final Semaphore signals = new Semaphore(0);
 
     private DownloadStream(ServerCallStreamObserver<R> call, Function<ByteString, R> message) {
         this.call = call;
+        this.paced = new PacedCall<>(call);
         this.message = message;
     }
 
-    /** Takes the content over and closes it. Handlers are set before the first message. */
+    /** Takes the content over and closes it. */
     static <R> void start(StreamObserver<R> observer, Function<ByteString, R> message, Content content) {
-        ServerCallStreamObserver<R> call = (ServerCallStreamObserver<R>) observer;
-        DownloadStream<R> stream = new DownloadStream<>(call, message);
-        call.setOnReadyHandler(stream.signals::release);
-        call.setOnCancelHandler(stream.signals::release);
+        DownloadStream<R> stream = new DownloadStream<>((ServerCallStreamObserver<R>) observer, message);
         Thread.ofVirtual().name("download").start(() -> stream.run(content));
     }
 
@@ -66,23 +63,12 @@ final class DownloadStream<R> extends OutputStream {
 
     @Override
     public void write(byte[] bytes, int from, int count) throws IOException {
-        awaitRoom();
-        call.onNext(message.apply(UnsafeByteOperations.unsafeWrap(Arrays.copyOfRange(bytes, from, from + count))));
-    }
-
-    private void awaitRoom() throws IOException {
+        R chunk = message.apply(UnsafeByteOperations.unsafeWrap(Arrays.copyOfRange(bytes, from, from + count)));
         try {
-            while (!call.isReady()) {
-                if (call.isCancelled()) {
-                    throw new IOException("the client has gone");
-                }
-                if (!signals.tryAcquire(STALLED_SECONDS, TimeUnit.SECONDS)) {
-                    throw new IOException("nothing was read for " + STALLED_SECONDS + " s");
-                }
-                signals.drainPermits();
-            }
-            if (call.isCancelled()) {
-                throw new IOException("the client has gone");
+            switch (paced.send(chunk, STALLED)) {
+                case WRITTEN -> {}
+                case LEFT -> throw new IOException("the client has gone");
+                case STALLED -> throw new IOException("nothing was read for " + STALLED.toSeconds() + " s");
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

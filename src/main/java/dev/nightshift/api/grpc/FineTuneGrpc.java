@@ -26,6 +26,9 @@ public class FineTuneGrpc extends FineTuneServiceGrpc.FineTuneServiceImplBase {
     private static final int LIMIT = 20;
     private static final int LIMIT_MAX = 100;
     private static final int EVENTS_PER_TURN = 100;
+    /** A watcher that reads nothing for so long counts as gone. */
+    private static final Duration STALLED = Duration.ofSeconds(60);
+
     private static final Duration LOOK = Duration.ofMillis(500);
 
     private final FineTuneJobs jobs;
@@ -90,39 +93,44 @@ public class FineTuneGrpc extends FineTuneServiceGrpc.FineTuneServiceImplBase {
     @Blocking
     public void watchFineTuneJob(WatchFineTuneJobRequest request, StreamObserver<FineTuneEvent> observer) {
         ServerCallStreamObserver<FineTuneEvent> call = (ServerCallStreamObserver<FineTuneEvent>) observer;
-        call.setOnCancelHandler(() -> {}); // else a write after the caller left would throw
-        Thread.ofVirtual().name("job-watch").start(() -> Once.guard(call, () -> watch(request, call)));
+        PacedCall<FineTuneEvent> paced = new PacedCall<>(call);
+        Thread.ofVirtual().name("job-watch").start(() -> Once.guard(call, () -> {
+            if (watch(request, paced)) {
+                call.onCompleted();
+            }
+        }));
     }
 
-    private void watch(WatchFineTuneJobRequest request, ServerCallStreamObserver<FineTuneEvent> call) {
+    /** @return whether everything was told; false if the caller left */
+    private boolean watch(WatchFineTuneJobRequest request, PacedCall<FineTuneEvent> call) {
         try {
             Optional<String> after = given(request.getAfter());
-            while (!call.isCancelled()) {
+            while (!call.left()) {
                 // the state first: events that came before the end are then all read
                 boolean ended = jobs.get(request.getId()).state().ended();
                 List<Job.Event> events = jobs.eventsSince(request.getId(), after, EVENTS_PER_TURN);
                 for (Job.Event event : events) {
-                    awaitReady(call);
-                    call.onNext(FineTuneMessages.event(event));
+                    send(call, FineTuneMessages.event(event));
                     after = Optional.of(event.id());
                 }
                 if (events.isEmpty() && ended) {
-                    call.onCompleted();
-                    return;
+                    return true;
                 }
                 if (events.isEmpty()) {
                     jobs.awaitChange(LOOK);
                 }
             }
+            return false;
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new ServingException(ErrorCode.UNAVAILABLE, "the server stops", e);
         }
     }
 
-    private static void awaitReady(ServerCallStreamObserver<FineTuneEvent> call) throws InterruptedException {
-        while (!call.isReady() && !call.isCancelled()) {
-            Thread.sleep(Duration.ofMillis(10));
+    private static void send(PacedCall<FineTuneEvent> call, FineTuneEvent event) throws InterruptedException {
+        if (call.send(event, STALLED) == PacedCall.Fate.STALLED) {
+            throw new ServingException(
+                    ErrorCode.CANCELLED, "none of the job's events was read for " + STALLED.toSeconds() + " s");
         }
     }
 }

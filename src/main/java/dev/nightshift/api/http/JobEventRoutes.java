@@ -14,6 +14,10 @@ import jakarta.enterprise.event.Observes;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jboss.logging.Logger;
 
@@ -114,45 +118,40 @@ public class JobEventRoutes {
             }
         }
 
-        private void write(List<Job.Event> events) {
+        /** One turn's events are under way at a time: the next are read when these have left. */
+        private void write(List<Job.Event> events) throws InterruptedException {
+            if (events.isEmpty()) {
+                return;
+            }
+            Buffer frames = Buffer.buffer();
             for (Job.Event event : events) {
-                Buffer frame = Buffer.buffer("data: ")
+                frames.appendString("data: ")
                         .appendBytes(Json.bytes(JobObject.Event.of(event)))
                         .appendString("\n\n");
-                context.runOnContext(now -> response.write(frame));
-                after = Optional.of(event.id());
             }
-            if (!events.isEmpty()) {
-                writtenAt = System.nanoTime();
-                awaitRoom();
-            }
+            after = Optional.of(events.getLast().id());
+            send(frames);
         }
 
-        /** A reader that takes nothing for too long counts as gone. */
-        private void awaitRoom() {
-            long end = System.nanoTime() + times.slowReader().toNanos();
-            while (response.writeQueueFull() && !gone.get()) {
-                if (System.nanoTime() > end) {
-                    gone.set(true);
-                    context.runOnContext(now -> response.reset());
-                    return;
-                }
-                sleep();
-            }
-        }
-
-        private static void sleep() {
+        /** Until the connection has taken it; a reader that takes nothing for too long counts as gone. */
+        private void send(Buffer frames) throws InterruptedException {
+            CompletableFuture<Void> sent = new CompletableFuture<>();
+            context.runOnContext(now -> response.write(frames).onSuccess(sent::complete).onFailure(sent::completeExceptionally));
             try {
-                Thread.sleep(Duration.ofMillis(20));
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
+                sent.get(times.slowReader().toNanos(), TimeUnit.NANOSECONDS);
+                writtenAt = System.nanoTime();
+            } catch (ExecutionException e) {
+                LOG.debugf("A stream of a job's events ended early: %s", e.getMessage());
+                gone.set(true);
+            } catch (TimeoutException e) {
+                gone.set(true);
+                context.runOnContext(now -> response.reset());
             }
         }
 
-        private void keepAlive() {
+        private void keepAlive() throws InterruptedException {
             if (System.nanoTime() - writtenAt > times.keepAlive().toNanos()) {
-                writtenAt = System.nanoTime();
-                context.runOnContext(now -> response.write(": ping\n\n"));
+                send(Buffer.buffer(": ping\n\n"));
             }
         }
     }

@@ -8,6 +8,7 @@ import com.google.protobuf.Duration;
 import dev.nightshift.TestSettings;
 import dev.nightshift.proto.v1.DeleteFileRequest;
 import dev.nightshift.proto.v1.DownloadFileRequest;
+import dev.nightshift.proto.v1.DownloadFileResponse;
 import dev.nightshift.proto.v1.File;
 import dev.nightshift.proto.v1.FileServiceGrpc;
 import dev.nightshift.proto.v1.GetFileRequest;
@@ -19,20 +20,31 @@ import io.grpc.ManagedChannel;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.netty.NettyChannelBuilder;
+import io.grpc.stub.ClientCallStreamObserver;
+import io.grpc.stub.ClientResponseObserver;
 import io.grpc.stub.StreamObserver;
 import io.quarkus.test.common.QuarkusTestResource;
 import io.quarkus.test.common.http.TestHTTPResource;
 import io.quarkus.test.junit.QuarkusTest;
 import io.restassured.RestAssured;
+import java.io.IOException;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -43,6 +55,11 @@ import org.junit.jupiter.api.Test;
 @QuarkusTestResource(TestSettings.class)
 class FileGrpcTest {
     private static final String ROW = "{\"prompt\":\"one\",\"completion\":\" two\"}\n";
+
+    /** Bytes of a download's message. */
+    private static final int CHUNK = 1 << 18;
+    /** Bytes that the client's connection takes without anybody reading. */
+    private static final int WINDOW = 1 << 20;
 
     @TestHTTPResource
     URI server;
@@ -124,7 +141,7 @@ class FileGrpcTest {
         files.downloadFile(DownloadFileRequest.newBuilder().setId(id).build()).forEachRemaining(message -> {
             try {
                 message.getChunk().writeTo(out);
-            } catch (java.io.IOException e) {
+            } catch (IOException e) {
                 throw new java.io.UncheckedIOException(e);
             }
         });
@@ -144,6 +161,81 @@ class FileGrpcTest {
                 .isEqualTo(file);
         assertThat(RestAssured.get("/v1/files/" + file.getId() + "/content").asByteArray())
                 .isEqualTo(content);
+    }
+
+    /** Where the server's reader of a file stands: it is of this process, and the kernel tells. */
+    private static OptionalLong position(String id) throws IOException {
+        try (Stream<Path> open = Files.list(Path.of("/proc/self/fd"))) {
+            for (Path link : open.toList()) {
+                try {
+                    if (Files.readSymbolicLink(link).endsWith(id)) {
+                        String facts = Files.readString(Path.of("/proc/self/fdinfo").resolve(link.getFileName()));
+                        return OptionalLong.of(
+                                Long.parseLong(facts.lines().findFirst().orElseThrow().replaceAll("\\D", "")));
+                    }
+                } catch (NoSuchFileException closedMeanwhile) {
+                    // another one's
+                }
+            }
+        }
+        return OptionalLong.empty();
+    }
+
+    /** Reads one message and no more. */
+    private static final class Stubborn implements ClientResponseObserver<DownloadFileRequest, DownloadFileResponse> {
+        private final CountDownLatch first = new CountDownLatch(1);
+        private final CompletableFuture<Void> end = new CompletableFuture<>();
+        private final AtomicLong bytes = new AtomicLong();
+        private ClientCallStreamObserver<DownloadFileRequest> call;
+
+        @Override
+        public void beforeStart(ClientCallStreamObserver<DownloadFileRequest> starting) {
+            call = starting;
+            call.disableAutoRequestWithInitial(1);
+        }
+
+        @Override
+        public void onNext(DownloadFileResponse message) {
+            bytes.addAndGet(message.getChunk().size());
+            first.countDown();
+        }
+
+        @Override
+        public void onError(Throwable failure) {
+            end.completeExceptionally(failure);
+        }
+
+        @Override
+        public void onCompleted() {
+            end.complete(null);
+        }
+    }
+
+    @Test
+    void aReaderThatTakesNothingLeavesTheFileOnDisk() throws Exception {
+        Assumptions.assumeTrue(Files.exists(Path.of("/proc/self/fdinfo")), "the kernel does not tell positions");
+        byte[] content = new byte[36 << 20];
+        File file = upload("large.bin", "user_data", content, 1 << 20);
+        Stubborn reader = new Stubborn();
+        FileServiceGrpc.newStub(channel)
+                .downloadFile(
+                        DownloadFileRequest.newBuilder().setId(file.getId()).build(), reader);
+        assertThat(reader.first.await(10, TimeUnit.SECONDS)).isTrue();
+        long before = -1;
+        long now = position(file.getId()).orElseThrow();
+        for (int i = 0; i < 100 && now != before; i++) {
+            before = now;
+            Thread.sleep(200);
+            now = position(file.getId()).orElseThrow();
+        }
+        assertThat(now)
+                .as("bytes taken from the file for a reader of one message")
+                .isEqualTo(before)
+                .isBetween((long) CHUNK, (long) WINDOW + 4 * CHUNK);
+        reader.call.request(1000);
+        reader.end.get(60, TimeUnit.SECONDS);
+        assertThat(reader.bytes.get()).isEqualTo(content.length);
+        assertThat(position(file.getId())).as("closed").isEmpty();
     }
 
     @Test
