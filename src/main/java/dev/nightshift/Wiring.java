@@ -39,7 +39,6 @@ import dev.nightshift.model.ModelWeights;
 import dev.nightshift.store.Database;
 import dev.nightshift.telemetry.ServingMeters;
 import dev.nightshift.tensor.TensorOps;
-import dev.nightshift.tokenizer.TextEnds;
 import dev.nightshift.tokenizer.Tokenizer;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.quarkus.runtime.configuration.MemorySize;
@@ -246,8 +245,7 @@ public class Wiring {
     }
 
     private static Tokenizer tokenizer(TokenizerFiles files) {
-        TextEnds ends = new TextEnds(files.addBos(), files.addEos(), files.bos(), files.eos());
-        return Tokenizer.load(files.json(), ends);
+        return Tokenizer.load(files.json());
     }
 
     /** What was begun beside the load; its failure is the load's. */

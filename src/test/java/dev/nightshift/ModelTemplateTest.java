@@ -28,8 +28,6 @@ class ModelTemplateTest {
                 Optional.of("<s>"),
                 Optional.of("</s>"),
                 Optional.empty(),
-                Optional.empty(),
-                Optional.empty(),
                 Optional.empty());
     }
 

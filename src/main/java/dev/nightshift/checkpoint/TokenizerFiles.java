@@ -12,7 +12,6 @@ import java.util.Optional;
  *
  * @param json content of {@code tokenizer.json}; not to be changed
  * @param bos text of the special token, where the model names one; eos, pad, unk alike
- * @param addBos {@code add_bos_token}, where it is given; addEos alike
  */
 public record TokenizerFiles(
         byte[] json,
@@ -20,9 +19,7 @@ public record TokenizerFiles(
         Optional<String> bos,
         Optional<String> eos,
         Optional<String> pad,
-        Optional<String> unk,
-        Optional<Boolean> addBos,
-        Optional<Boolean> addEos) {
+        Optional<String> unk) {
     public TokenizerFiles {
         Objects.requireNonNull(json, "json is null");
         Objects.requireNonNull(templates, "templates is null");
@@ -38,9 +35,7 @@ public record TokenizerFiles(
                 token("bos_token", config, map),
                 token("eos_token", config, map),
                 token("pad_token", config, map),
-                token("unk_token", config, map),
-                flag(config, "add_bos_token"),
-                flag(config, "add_eos_token"));
+                token("unk_token", config, map));
     }
 
     private static ServingException missing(ModelFiles files) {
@@ -63,9 +58,5 @@ public record TokenizerFiles(
         JsonNode node = config.has(key) ? config.get(key) : map.path(key);
         JsonNode text = node.isObject() ? node.path("content") : node;
         return text.isTextual() ? Optional.of(text.asText()) : Optional.empty();
-    }
-
-    private static Optional<Boolean> flag(JsonNode config, String key) {
-        return config.path(key).isBoolean() ? Optional.of(config.get(key).booleanValue()) : Optional.empty();
     }
 }

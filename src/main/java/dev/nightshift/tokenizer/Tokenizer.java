@@ -16,7 +16,6 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.stream.Stream;
@@ -50,7 +49,7 @@ public final class Tokenizer {
     private final int[] lead;
     private final int[] tail;
 
-    private Tokenizer(byte[] json, TextEnds ends) {
+    private Tokenizer(byte[] json) {
         TokenizerFile file = TokenizerFile.parse(json);
         Set<Integer> addedIds = new HashSet<>();
         special = new HashSet<>();
@@ -84,20 +83,12 @@ public final class Tokenizer {
         int[] bare = raw(asWritten, "a", false);
         int start =
                 bare.length == 0 ? around.length : Math.max(0, Collections.indexOfSubList(boxed(around), boxed(bare)));
-        lead = end(ends.addBos(), ends.bos(), Arrays.copyOfRange(around, 0, start));
-        tail = end(
-                ends.addEos(),
-                ends.eos(),
-                Arrays.copyOfRange(around, Math.min(start + bare.length, around.length), around.length));
+        lead = Arrays.copyOfRange(around, 0, start);
+        tail = Arrays.copyOfRange(around, Math.min(start + bare.length, around.length), around.length);
     }
 
     private static List<Integer> boxed(int[] ids) {
         return Arrays.stream(ids).boxed().toList();
-    }
-
-    private int[] end(Optional<Boolean> add, Optional<String> token, int[] asWritten) {
-        Integer id = token.map(ids::get).orElse(null);
-        return add.isEmpty() ? asWritten : add.get() && id != null ? new int[] {id} : new int[0];
     }
 
     /** @param tokenizerJson the file, or the folder that holds a {@code tokenizer.json} */
@@ -110,14 +101,14 @@ public final class Tokenizer {
         }
     }
 
-    /** @param tokenizerJson content of a tokenizer.json */
+    /**
+     * What stands around a text is the file's alone: {@code add_bos_token} and {@code add_eos_token} beside it count for nothing,
+     * as in transformers 5 (golden {@code tokenizers/ends.json}).
+     *
+     * @param tokenizerJson content of a tokenizer.json
+     */
     public static Tokenizer load(byte[] tokenizerJson) {
-        return load(tokenizerJson, TextEnds.AS_WRITTEN);
-    }
-
-    /** @param tokenizerJson content of a tokenizer.json, whose post-processor {@code ends} overrides */
-    public static Tokenizer load(byte[] tokenizerJson, TextEnds ends) {
-        return new Tokenizer(tokenizerJson, ends);
+        return new Tokenizer(tokenizerJson);
     }
 
     private static String[] texts(TokenizerFile file) {

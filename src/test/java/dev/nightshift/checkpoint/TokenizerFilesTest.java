@@ -73,8 +73,7 @@ class TokenizerFilesTest {
     void specialTokensAreStringsOrObjects() {
         tiny.files.put(
                 "tokenizer_config.json",
-                "{\"bos_token\": {\"__type\": \"AddedToken\", \"content\": \"<s>\", \"lstrip\": false}, \"eos_token\": \"</s>\", \"pad_token\": null,"
-                        + " \"add_bos_token\": true, \"add_eos_token\": false}");
+                "{\"bos_token\": {\"__type\": \"AddedToken\", \"content\": \"<s>\", \"lstrip\": false}, \"eos_token\": \"</s>\", \"pad_token\": null}");
         tiny.files.put(
                 "special_tokens_map.json",
                 "{\"pad_token\": \"<pad>\", \"unk_token\": {\"content\": \"<unk>\"}, \"bos_token\": \"other\"}");
@@ -83,8 +82,6 @@ class TokenizerFilesTest {
         assertThat(files.eos()).contains("</s>");
         assertThat(files.pad()).as("an explicit null").isEmpty();
         assertThat(files.unk()).contains("<unk>");
-        assertThat(files.addBos()).contains(true);
-        assertThat(files.addEos()).contains(false);
     }
 
     @ParameterizedTest

@@ -9,12 +9,10 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.nightshift.failure.ServingException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
-import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
@@ -58,37 +56,27 @@ final class TokenizerTest {
     }
 
     @Test
-    void addBosAndAddEosOverrideThePostProcessor() throws IOException {
-        byte[] tiny = JSON.writeValueAsBytes(tinyJson());
-        Optional<String> bos = Optional.of("<|endoftext|>");
-        Optional<String> eos = Optional.of("<|im_end|>");
-        Tokenizer plain = Tokenizer.load(tiny);
-        Tokenizer both = Tokenizer.load(tiny, new TextEnds(Optional.of(true), Optional.of(true), bos, eos));
-        int[] text = plain.encode("Once upon", false);
-        assertThat(plain.encode("Once upon", true))
-                .as("tokenizer.json adds nothing")
-                .isEqualTo(text);
-        int[] around = both.encode("Once upon", true);
-        assertThat(around)
-                .hasSize(text.length + 2)
-                .containsSequence(text)
-                .startsWith(both.idOf(bos.get()).orElseThrow());
-        assertThat(around).endsWith(both.idOf(eos.get()).orElseThrow());
-        assertThat(both.encode("Once upon", false)).isEqualTo(text);
-        AlignedTokens aligned = both.align("Once upon", true);
-        assertThat(aligned.ids()).isEqualTo(around);
-        assertThat(aligned.from()).startsWith(0, 0).endsWith(9);
-        assertThat(aligned.to()).startsWith(0).endsWith(9, 9);
-    }
-
-    @Test
-    void addBosFalseTakesAwayWhatTheFileAdds() throws IOException {
-        Tokenizer llama = Goldens.tokenizer("llama2-bpe");
-        byte[] json = Files.readAllBytes(Goldens.tokenizerJson("llama2-bpe"));
-        int[] text = llama.encode("Once upon", false);
-        assertThat(llama.encode("Once upon", true)).hasSize(text.length + 1).startsWith(1);
-        TextEnds none = new TextEnds(Optional.of(false), Optional.empty(), Optional.of("<s>"), Optional.of("</s>"));
-        assertThat(Tokenizer.load(json, none).encode("Once upon", true)).isEqualTo(text);
+    void whatStandsAroundATextIsTheFilesAloneAsInTransformers() throws IOException {
+        JsonNode golden = JSON.readTree(Path.of("src/test/golden/tokenizers/ends.json").toFile());
+        String text = golden.get("text").asText();
+        for (JsonNode each : golden.get("cases")) {
+            ObjectNode json = (ObjectNode) JSON.readTree(
+                    Goldens.tokenizerJson(each.get("tokenizer").asText()).toFile());
+            switch (each.get("post_processor").asText()) {
+                case "written" -> {}
+                case "none" -> json.putNull("post_processor");
+                case "both" -> json.set("post_processor", each.get("processor"));
+                default -> throw new IllegalStateException("golden case " + each);
+            }
+            Tokenizer tokenizer = load(json);
+            int[] ids = JSON.convertValue(each.get("ids"), int[].class);
+            assertThat(tokenizer.encode(text, true))
+                    .as("%s, %s, %s", each.get("tokenizer"), each.get("post_processor"), each.get("config"))
+                    .isEqualTo(ids);
+            AlignedTokens aligned = tokenizer.align(text, true);
+            assertThat(aligned.ids()).isEqualTo(ids);
+            assertThat(aligned.to()[ids.length - 1]).isEqualTo(text.length());
+        }
     }
 
     @Test
