@@ -95,16 +95,35 @@ record HubCache(Path root, String id) {
         };
     }
 
+    /** Whether a write failed for want of room. */
+    static boolean isFull(IOException failure) {
+        String reason = String.valueOf(failure.getMessage());
+        return reason.contains("No space left") || reason.contains("Disk quota exceeded");
+    }
+
+    /**
+     * There is no room for a file.
+     *
+     * @param missing bytes still to come, negative where the hub does not tell
+     * @param free bytes that the file system says it has; a quota may allow less
+     */
+    ServingException full(String file, long missing, long free, IOException cause) {
+        return new ServingException(
+                ErrorCode.INSUFFICIENT_STORAGE,
+                "%s of %s needs %s more, %s has %d free (HF_HUB_CACHE or HF_HOME choose another place)"
+                        .formatted(file, id(), missing < 0 ? "room" : missing + " bytes", root, free),
+                cause);
+    }
+
     /** An I/O failure in the cache as an operating error: a full disk by name. */
     ServingException failure(String what, IOException cause) {
-        String reason = String.valueOf(cause.getMessage());
-        boolean full = reason.contains("No space left") || reason.contains("Disk quota exceeded");
-        return new ServingException(
-                full ? ErrorCode.INSUFFICIENT_STORAGE : ErrorCode.UNAVAILABLE,
-                full
-                        ? "%s: no space left under %s (HF_HUB_CACHE or HF_HOME choose another place)"
-                                .formatted(what, root)
-                        : "%s: %s".formatted(what, reason),
-                cause);
+        return isFull(cause)
+                ? new ServingException(
+                        ErrorCode.INSUFFICIENT_STORAGE,
+                        "%s: no space left under %s (HF_HUB_CACHE or HF_HOME choose another place)"
+                                .formatted(what, root),
+                        cause)
+                : new ServingException(
+                        ErrorCode.UNAVAILABLE, "%s: %s".formatted(what, String.valueOf(cause.getMessage())), cause);
     }
 }

@@ -7,6 +7,7 @@ import java.io.InputStream;
 import java.net.http.HttpResponse;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -67,10 +68,7 @@ final class HubDownload {
         long missing = entry.bytes() - (Files.exists(incomplete) ? Files.size(incomplete) : 0);
         long free = Files.getFileStore(cache.blob(entry.etag()).getParent()).getUsableSpace();
         if (missing > free) {
-            throw new ServingException(
-                    ErrorCode.INSUFFICIENT_STORAGE,
-                    "%s of %s needs %d bytes more, %s has %d free (HF_HUB_CACHE or HF_HOME choose another place)"
-                            .formatted(file, cache.id(), missing, cache.root(), free));
+            throw cache.full(file, missing, free, null);
         }
     }
 
@@ -86,8 +84,12 @@ final class HubDownload {
                 break;
             } catch (IOException e) {
                 long after = Files.exists(incomplete) ? Files.size(incomplete) : 0;
+                if (HubCache.isFull(e)) {
+                    long free = Files.getFileStore(incomplete.getParent()).getUsableSpace();
+                    throw cache.full(file, entry.bytes() - after, free, e);
+                }
                 failures = after > before ? 1 : failures + 1;
-                if (failures == TRIES_MAX || !isOfTheNetwork(e)) {
+                if (failures == TRIES_MAX || e instanceof FileSystemException) {
                     throw e;
                 }
                 pause(failures);
@@ -95,11 +97,6 @@ final class HubDownload {
         }
         verify(file, entry, incomplete);
         Files.move(incomplete, cache.blob(entry.etag()), StandardCopyOption.ATOMIC_MOVE);
-    }
-
-    private static boolean isOfTheNetwork(IOException e) {
-        return !(e instanceof java.nio.file.FileSystemException)
-                && !String.valueOf(e.getMessage()).contains("No space left");
     }
 
     private void receive(String commit, String file, HubClient.Entry entry, Path incomplete, long have)

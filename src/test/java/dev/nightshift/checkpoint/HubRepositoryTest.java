@@ -16,6 +16,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -160,6 +161,42 @@ class HubRepositoryTest {
                 .isInstanceOf(ServingException.class)
                 .hasMessageStartingWith("download of model.safetensors of org/tiny failed");
         assertThat(requestsTo("storage GET")).hasSize(5);
+    }
+
+    @Test
+    void aFileLargerThanTheDiskIsRefusedBeforeItsFirstByte() {
+        server.claimed.put(WEIGHTS, Long.MAX_VALUE / 2);
+        assertThatThrownBy(() -> repository().snapshot(LoadProgress.SILENT))
+                .isInstanceOfSatisfying(ServingException.class, failure -> assertThat(failure.code())
+                        .isEqualTo(ErrorCode.INSUFFICIENT_STORAGE))
+                .hasMessageStartingWith("model.safetensors of org/tiny needs " + Long.MAX_VALUE / 2 + " bytes more, ")
+                .hasMessageContaining(home.toString());
+        assertThat(requestsTo("storage GET")).isEmpty();
+    }
+
+    /** Every write to {@code /dev/full} fails as one to a full disk does. */
+    @Test
+    void aDiskThatFillsUpMeanwhileIsNamedWithTheBytesNeededAndNothingCountsAsComplete() throws IOException {
+        Path full = Path.of("/dev/full");
+        Assumptions.assumeTrue(Files.exists(full), "the system has no /dev/full");
+        byte[] weights = server.files.get(WEIGHTS);
+        Path blob = modelFolder().resolve("blobs").resolve(HubServer.sha256(weights));
+        Path incomplete = blob.resolveSibling(blob.getFileName() + ".incomplete");
+        Files.createDirectories(blob.getParent());
+        Files.createSymbolicLink(incomplete, full);
+        assertThatThrownBy(() -> repository().snapshot(LoadProgress.SILENT))
+                .isInstanceOfSatisfying(ServingException.class, failure -> assertThat(failure.code())
+                        .isEqualTo(ErrorCode.INSUFFICIENT_STORAGE))
+                .hasMessageStartingWith("model.safetensors of org/tiny needs " + weights.length + " bytes more, ")
+                .hasMessageContaining(home.toString());
+        assertThat(requestsTo("storage GET")).as("a full disk is no reason to ask again").hasSize(1);
+        assertThat(blob).doesNotExist();
+        assertThat(modelFolder().resolve("snapshots").resolve(HubServer.COMMIT).resolve(WEIGHTS)).doesNotExist();
+        assertThatThrownBy(() -> repository("HF_HUB_OFFLINE", "1").snapshot(LoadProgress.SILENT))
+                .isInstanceOf(ServingException.class);
+        Files.delete(incomplete);
+        Path snapshot = repository().snapshot(LoadProgress.SILENT);
+        assertThat(Files.readAllBytes(snapshot.resolve(WEIGHTS))).isEqualTo(weights);
     }
 
     @Test

@@ -94,11 +94,13 @@ public class FineTuneGrpc extends FineTuneServiceGrpc.FineTuneServiceImplBase {
     public void watchFineTuneJob(WatchFineTuneJobRequest request, StreamObserver<FineTuneEvent> observer) {
         ServerCallStreamObserver<FineTuneEvent> call = (ServerCallStreamObserver<FineTuneEvent>) observer;
         PacedCall<FineTuneEvent> paced = new PacedCall<>(call);
-        Thread.ofVirtual().name("job-watch").start(() -> Once.guard(call, () -> {
-            if (watch(request, paced)) {
-                call.onCompleted();
-            }
-        }));
+        Thread.ofVirtual()
+                .name("job-watch")
+                .start(() -> Once.guard(call, () -> {
+                    if (watch(request, paced)) {
+                        call.onCompleted();
+                    }
+                }));
     }
 
     /** @return whether everything was told; false if the caller left */

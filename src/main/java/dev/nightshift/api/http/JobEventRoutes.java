@@ -136,7 +136,8 @@ public class JobEventRoutes {
         /** Until the connection has taken it; a reader that takes nothing for too long counts as gone. */
         private void send(Buffer frames) throws InterruptedException {
             CompletableFuture<Void> sent = new CompletableFuture<>();
-            context.runOnContext(now -> response.write(frames).onSuccess(sent::complete).onFailure(sent::completeExceptionally));
+            context.runOnContext(
+                    now -> response.write(frames).onSuccess(sent::complete).onFailure(sent::completeExceptionally));
             try {
                 sent.get(times.slowReader().toNanos(), TimeUnit.NANOSECONDS);
                 writtenAt = System.nanoTime();

@@ -169,9 +169,10 @@ class FileGrpcTest {
             for (Path link : open.toList()) {
                 try {
                     if (Files.readSymbolicLink(link).endsWith(id)) {
-                        String facts = Files.readString(Path.of("/proc/self/fdinfo").resolve(link.getFileName()));
-                        return OptionalLong.of(
-                                Long.parseLong(facts.lines().findFirst().orElseThrow().replaceAll("\\D", "")));
+                        String facts =
+                                Files.readString(Path.of("/proc/self/fdinfo").resolve(link.getFileName()));
+                        return OptionalLong.of(Long.parseLong(
+                                facts.lines().findFirst().orElseThrow().replaceAll("\\D", "")));
                     }
                 } catch (NoSuchFileException closedMeanwhile) {
                     // another one's
