@@ -167,8 +167,9 @@ class HubRepositoryTest {
     void aFileLargerThanTheDiskIsRefusedBeforeItsFirstByte() {
         server.claimed.put(WEIGHTS, Long.MAX_VALUE / 2);
         assertThatThrownBy(() -> repository().snapshot(LoadProgress.SILENT))
-                .isInstanceOfSatisfying(ServingException.class, failure -> assertThat(failure.code())
-                        .isEqualTo(ErrorCode.INSUFFICIENT_STORAGE))
+                .isInstanceOfSatisfying(
+                        ServingException.class,
+                        failure -> assertThat(failure.code()).isEqualTo(ErrorCode.INSUFFICIENT_STORAGE))
                 .hasMessageStartingWith("model.safetensors of org/tiny needs " + Long.MAX_VALUE / 2 + " bytes more, ")
                 .hasMessageContaining(home.toString());
         assertThat(requestsTo("storage GET")).isEmpty();
@@ -185,13 +186,17 @@ class HubRepositoryTest {
         Files.createDirectories(blob.getParent());
         Files.createSymbolicLink(incomplete, full);
         assertThatThrownBy(() -> repository().snapshot(LoadProgress.SILENT))
-                .isInstanceOfSatisfying(ServingException.class, failure -> assertThat(failure.code())
-                        .isEqualTo(ErrorCode.INSUFFICIENT_STORAGE))
+                .isInstanceOfSatisfying(
+                        ServingException.class,
+                        failure -> assertThat(failure.code()).isEqualTo(ErrorCode.INSUFFICIENT_STORAGE))
                 .hasMessageStartingWith("model.safetensors of org/tiny needs " + weights.length + " bytes more, ")
                 .hasMessageContaining(home.toString());
-        assertThat(requestsTo("storage GET")).as("a full disk is no reason to ask again").hasSize(1);
+        assertThat(requestsTo("storage GET"))
+                .as("a full disk is no reason to ask again")
+                .hasSize(1);
         assertThat(blob).doesNotExist();
-        assertThat(modelFolder().resolve("snapshots").resolve(HubServer.COMMIT).resolve(WEIGHTS)).doesNotExist();
+        assertThat(modelFolder().resolve("snapshots").resolve(HubServer.COMMIT).resolve(WEIGHTS))
+                .doesNotExist();
         assertThatThrownBy(() -> repository("HF_HUB_OFFLINE", "1").snapshot(LoadProgress.SILENT))
                 .isInstanceOf(ServingException.class);
         Files.delete(incomplete);

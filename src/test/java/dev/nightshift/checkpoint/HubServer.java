@@ -134,7 +134,8 @@ final class HubServer implements AutoCloseable {
             refuse(exchange, 404, "EntryNotFound");
         } else if (file.endsWith(".safetensors")) {
             exchange.getResponseHeaders().set("X-Linked-Etag", "\"" + sha256(content) + "\"");
-            exchange.getResponseHeaders().set("X-Linked-Size", String.valueOf(claimed.getOrDefault(file, (long) content.length)));
+            exchange.getResponseHeaders()
+                    .set("X-Linked-Size", String.valueOf(claimed.getOrDefault(file, (long) content.length)));
             exchange.getResponseHeaders()
                     .set(
                             "Location",

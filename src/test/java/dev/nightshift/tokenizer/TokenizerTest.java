@@ -57,7 +57,8 @@ final class TokenizerTest {
 
     @Test
     void whatStandsAroundATextIsTheFilesAloneAsInTransformers() throws IOException {
-        JsonNode golden = JSON.readTree(Path.of("src/test/golden/tokenizers/ends.json").toFile());
+        JsonNode golden =
+                JSON.readTree(Path.of("src/test/golden/tokenizers/ends.json").toFile());
         String text = golden.get("text").asText();
         for (JsonNode each : golden.get("cases")) {
             ObjectNode json = (ObjectNode) JSON.readTree(
