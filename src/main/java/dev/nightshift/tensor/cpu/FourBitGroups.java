@@ -2,7 +2,6 @@ package dev.nightshift.tensor.cpu;
 
 import static dev.nightshift.tensor.cpu.Raw.ALL;
 import static dev.nightshift.tensor.cpu.Raw.LE;
-import static jdk.incubator.vector.VectorOperators.EQ;
 import static jdk.incubator.vector.VectorOperators.LSHR;
 
 import java.lang.invoke.MethodHandles;
@@ -111,7 +110,7 @@ final class FourBitGroups implements FourBitGroupLanes {
         for (int end = xo + segment * PanelLanes.GROUP; xo < end; ) {
             IntVector v = IntVector.fromMemorySegment(I, ALL, codes, LE);
             for (int left = 0xff; left != 0; left >>= 1) {
-                FloatVector p = half(v, t0, t1);
+                FloatVector p = CodeLookup.half(v, t0, t1);
                 a0 = p.fma(FloatVector.broadcast(F, x[xo]), a0);
                 a1 = p.fma(FloatVector.broadcast(F, x[xo + 1]), a1);
                 a2 = p.fma(FloatVector.broadcast(F, x[xo + 2]), a2);
@@ -145,7 +144,7 @@ final class FourBitGroups implements FourBitGroupLanes {
         for (int end = xo + segment * PanelLanes.GROUP; xo < end; ) {
             IntVector v = IntVector.fromMemorySegment(I, ALL, codes, LE);
             for (int left = 0xff; left != 0; left >>= 1) {
-                FloatVector p = quarter(v, t0, t1, t2, t3);
+                FloatVector p = CodeLookup.quarter(v, t0, t1, t2, t3);
                 a0 = p.fma(FloatVector.broadcast(F, x[xo]), a0);
                 a1 = p.fma(FloatVector.broadcast(F, x[xo + 1]), a1);
                 a2 = p.fma(FloatVector.broadcast(F, x[xo + 2]), a2);
@@ -163,25 +162,5 @@ final class FourBitGroups implements FourBitGroupLanes {
         a2.fma(s0, FloatVector.fromArray(F, totals, to)).intoArray(totals, to);
         to += ROW;
         a3.fma(s0, FloatVector.fromArray(F, totals, to)).intoArray(totals, to);
-    }
-
-    /** Values of the low nibbles from the table's halves. */
-    private static FloatVector half(IntVector v, IntVector t0, IntVector t1) {
-        return choose(v, 8, v.selectFrom(t0), v.selectFrom(t1)).reinterpretAsFloats();
-    }
-
-    /** Values of the low nibbles from the table's quarters. */
-    private static FloatVector quarter(IntVector v, IntVector t0, IntVector t1, IntVector t2, IntVector t3) {
-        return choose(
-                        v,
-                        8,
-                        choose(v, 4, v.selectFrom(t0), v.selectFrom(t1)),
-                        choose(v, 4, v.selectFrom(t2), v.selectFrom(t3)))
-                .reinterpretAsFloats();
-    }
-
-    /** Lanes of {@code one} where a bit of v is set. */
-    private static IntVector choose(IntVector v, int bit, IntVector zero, IntVector one) {
-        return one.blend(zero, v.and(bit).compare(EQ, 0));
     }
 }

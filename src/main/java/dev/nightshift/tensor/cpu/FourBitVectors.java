@@ -2,7 +2,6 @@ package dev.nightshift.tensor.cpu;
 
 import static dev.nightshift.tensor.cpu.Raw.ALL;
 import static dev.nightshift.tensor.cpu.Raw.LE;
-import static jdk.incubator.vector.VectorOperators.EQ;
 import static jdk.incubator.vector.VectorOperators.LSHR;
 
 import java.lang.invoke.MethodHandles;
@@ -90,8 +89,8 @@ final class FourBitVectors implements FourBitLanes {
             int at = k;
             for (int left = 0xff; left != 0; left >>= 1) {
                 FloatVector xv = FloatVector.broadcast(F, x[at++]);
-                a0 = half(v0, t0, t1).fma(xv, a0);
-                a1 = half(v1, t0, t1).fma(xv, a1);
+                a0 = CodeLookup.half(v0, t0, t1).fma(xv, a0);
+                a1 = CodeLookup.half(v1, t0, t1).fma(xv, a1);
                 v0 = v0.lanewise(LSHR, 4);
                 v1 = v1.lanewise(LSHR, 4);
             }
@@ -113,7 +112,7 @@ final class FourBitVectors implements FourBitLanes {
             int at = k;
             for (int left = 0xff; left != 0; left >>= 1) {
                 FloatVector xv = FloatVector.broadcast(F, x[at++]);
-                a0 = quarter(v0, t0, t1, t2, t3).fma(xv, a0);
+                a0 = CodeLookup.quarter(v0, t0, t1, t2, t3).fma(xv, a0);
                 v0 = v0.lanewise(LSHR, 4);
             }
             codes += TILE;
@@ -174,7 +173,7 @@ final class FourBitVectors implements FourBitLanes {
                 IntVector v = IntVector.fromMemorySegment(I, ALL, codes, LE);
                 int at = to + column;
                 for (int left = 0xff; left != 0; left >>= 1) {
-                    half(v, t0, t1).intoArray(panel, at);
+                    CodeLookup.half(v, t0, t1).intoArray(panel, at);
                     v = v.lanewise(LSHR, 4);
                     at += 4 * LANES;
                 }
@@ -194,7 +193,7 @@ final class FourBitVectors implements FourBitLanes {
                 IntVector v = IntVector.fromMemorySegment(I, ALL, codes, LE);
                 int at = to + column;
                 for (int left = 0xff; left != 0; left >>= 1) {
-                    quarter(v, t0, t1, t2, t3).intoArray(panel, at);
+                    CodeLookup.quarter(v, t0, t1, t2, t3).intoArray(panel, at);
                     v = v.lanewise(LSHR, 4);
                     at += 4 * LANES;
                 }
@@ -245,7 +244,7 @@ final class FourBitVectors implements FourBitLanes {
         IntVector t1 = part(table, 1);
         IntVector v = codes;
         for (int left = 0xff; left != 0; left >>= 1) {
-            half(v, t0, t1).mul(Raw.f32(scale)).intoArray(panel, at);
+            CodeLookup.half(v, t0, t1).mul(Raw.f32(scale)).intoArray(panel, at);
             v = v.lanewise(LSHR, 4);
             at += 4 * LANES;
             scale += 4;
@@ -259,7 +258,7 @@ final class FourBitVectors implements FourBitLanes {
         IntVector t3 = part(table, 3);
         IntVector v = codes;
         for (int left = 0xff; left != 0; left >>= 1) {
-            quarter(v, t0, t1, t2, t3).mul(Raw.f32(scale)).intoArray(panel, at);
+            CodeLookup.quarter(v, t0, t1, t2, t3).mul(Raw.f32(scale)).intoArray(panel, at);
             v = v.lanewise(LSHR, 4);
             at += 4 * LANES;
             scale += 4;
@@ -269,25 +268,5 @@ final class FourBitVectors implements FourBitLanes {
     /** Part of the table as a register: with 16 lanes all of it. */
     private static IntVector part(int[] table, int index) {
         return IntVector.fromArray(I, table, index * LANES);
-    }
-
-    /** Values of the low nibbles from the table's halves. */
-    private static FloatVector half(IntVector v, IntVector t0, IntVector t1) {
-        return choose(v, 8, v.selectFrom(t0), v.selectFrom(t1)).reinterpretAsFloats();
-    }
-
-    /** Values of the low nibbles from the table's quarters. */
-    private static FloatVector quarter(IntVector v, IntVector t0, IntVector t1, IntVector t2, IntVector t3) {
-        return choose(
-                        v,
-                        8,
-                        choose(v, 4, v.selectFrom(t0), v.selectFrom(t1)),
-                        choose(v, 4, v.selectFrom(t2), v.selectFrom(t3)))
-                .reinterpretAsFloats();
-    }
-
-    /** Lanes of {@code one} where a bit of v is set. */
-    private static IntVector choose(IntVector v, int bit, IntVector zero, IntVector one) {
-        return one.blend(zero, v.and(bit).compare(EQ, 0));
     }
 }
