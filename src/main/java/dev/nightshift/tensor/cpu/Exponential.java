@@ -69,7 +69,8 @@ final class Exponential {
         for (int i = 0; i < n; i += 2 * F.length()) {
             long at = x + 4L * i;
             FloatVector x0 = FloatVector.fromMemorySegment(F, ALL, at, LE).sub(shift);
-            FloatVector x1 = FloatVector.fromMemorySegment(F, ALL, at + F.vectorByteSize(), LE).sub(shift);
+            FloatVector x1 = FloatVector.fromMemorySegment(F, ALL, at + F.vectorByteSize(), LE)
+                    .sub(shift);
             FloatVector n0 = x0.fma(scale, round).sub(round);
             FloatVector r0 = n0.fma(low, n0.fma(high, x0));
             FloatVector e0 = r0.fma(FloatVector.broadcast(F, C7), FloatVector.broadcast(F, C6));

@@ -162,16 +162,7 @@ final class Gemms {
         for (; m + 4 <= rows; m += 4) {
             int j = 0;
             for (; j + 2 * LANES <= n; j += 2 * LANES) {
-                tile(
-                        c + m * strideC + 4L * j,
-                        strideC,
-                        a + m * strideA,
-                        strideA,
-                        4,
-                        b + 4L * j,
-                        strideB,
-                        k,
-                        alpha);
+                tile(c + m * strideC + 4L * j, strideC, a + m * strideA, strideA, 4, b + 4L * j, strideB, k, alpha);
             }
             if (j + LANES <= n) {
                 narrow(c + m * strideC + 4L * j, strideC, a + m * strideA, strideA, 4, b + 4L * j, strideB, k, alpha);
@@ -216,15 +207,7 @@ final class Gemms {
      * does not inline takes its vectors from the heap.
      */
     private static void tile(
-            long c,
-            long strideC,
-            long a,
-            long strideA,
-            long stepA,
-            long b,
-            long strideB,
-            int k,
-            float alpha) {
+            long c, long strideC, long a, long strideA, long stepA, long b, long strideB, int k, float alpha) {
         FloatVector s00 = FloatVector.zero(F);
         FloatVector s01 = s00;
         FloatVector s10 = s00;
@@ -269,15 +252,7 @@ final class Gemms {
 
     /** As {@link #tile} with one vector. */
     private static void narrow(
-            long c,
-            long strideC,
-            long a,
-            long strideA,
-            long stepA,
-            long b,
-            long strideB,
-            int k,
-            float alpha) {
+            long c, long strideC, long a, long strideA, long stepA, long b, long strideB, int k, float alpha) {
         FloatVector s0 = FloatVector.zero(F);
         FloatVector s1 = s0;
         FloatVector s2 = s0;

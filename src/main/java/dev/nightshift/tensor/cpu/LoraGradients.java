@@ -79,7 +79,17 @@ final class LoraGradients {
                     int count = Math.min(ROWS, rows - from);
                     long own = scratch.of(thread, 4L * ROWS * width);
                     Gemms.rowsTimes(
-                            own, 4L * width, x + 4L * from * in, 4L * in, turned, 4L * width, count, width, in, 1, true);
+                            own,
+                            4L * width,
+                            x + 4L * from * in,
+                            4L * in,
+                            turned,
+                            4L * width,
+                            count,
+                            width,
+                            in,
+                            1,
+                            true);
                     for (int r = 0; r < count; r++) {
                         Raw.copy(own + 4L * r * width, h + 4L * (from + r) * rank, 4L * rank);
                     }

@@ -55,7 +55,8 @@ final class PackedAttention {
         int dim = call.dim();
         int kvHeads = call.shape().kvHeads();
         long bytes = 4L * kvHeads * dim * width;
-        long at = scratch.shared(2 * bytes + 4L * (call.to() - call.from()) * call.shape().heads());
+        long at = scratch.shared(
+                2 * bytes + 4L * (call.to() - call.from()) * call.shape().heads());
         Turned turned = new Turned(lowest, width, at, at + bytes, at + 2 * bytes);
         workers.run(
                 (item, thread) -> {
@@ -110,8 +111,7 @@ final class PackedAttention {
         int rows = copy(q, call.q(from, head), call.stride(), to - from, dim);
         long turnedKeys = turned.key(kvHead, dim, first);
         float scale = call.shape().scale();
-        Gemms.rowsTimes(
-                p, 4L * width, q, 4L * dim, turnedKeys, 4L * turned.width(), rows, width, dim, scale, true);
+        Gemms.rowsTimes(p, 4L * width, q, 4L * dim, turnedKeys, 4L * turned.width(), rows, width, dim, scale, true);
         double[] sums = new double[ROWS];
         for (int row = from; row < to; row++) {
             long scores = p + 4L * (row - from) * width;
@@ -161,8 +161,7 @@ final class PackedAttention {
     }
 
     /** {@code dq += sum over keys of ds * k}, ds = scale p (dOut . v - dOut . out), for rows [from, to) of one head. */
-    private void queryGradient(
-            PackedCall call, Turned turned, long gradient, int from, int to, int head, int thread) {
+    private void queryGradient(PackedCall call, Turned turned, long gradient, int from, int to, int head, int thread) {
         int dim = call.dim();
         int first = turned.begin(call.firstKey(from, to));
         int width = (to - first + KEYS - 1) / KEYS * KEYS;
@@ -179,8 +178,7 @@ final class PackedAttention {
         long k = call.k(first, head / call.group());
         Gemms.rowsTimes(dq, 4L * dim, dp, 4L * width, k, call.stride(), rows, dim, to - first, 1, true);
         for (int row = from; row < to; row++) {
-            Gemms.axpy(
-                    gradient + row * call.stride() + 4L * head * dim, 1, dq + 4L * (row - from) * dim, dim);
+            Gemms.axpy(gradient + row * call.stride() + 4L * head * dim, 1, dq + 4L * (row - from) * dim, dim);
         }
     }
 
@@ -224,10 +222,7 @@ final class PackedAttention {
     /** {@code dp = scale * p * (dp - delta)}. */
     private static void slope(long dp, long p, float delta, float scale, int n) {
         for (int i = 0; i < n; i += LANES) {
-            load(dp + 4L * i)
-                    .sub(delta)
-                    .mul(load(p + 4L * i).mul(scale))
-                    .intoMemorySegment(ALL, dp + 4L * i, LE);
+            load(dp + 4L * i).sub(delta).mul(load(p + 4L * i).mul(scale)).intoMemorySegment(ALL, dp + 4L * i, LE);
         }
     }
 

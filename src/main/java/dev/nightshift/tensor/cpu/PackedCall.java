@@ -5,7 +5,15 @@ import dev.nightshift.tensor.Tensor;
 
 /** Addresses and strides of one call of {@link PackedAttention}: rows [from, to) of a packed batch. */
 record PackedCall(
-        long qkv, long stride, long out, long dOut, long logSumExp, long starts, AttentionShape shape, int from, int to) {
+        long qkv,
+        long stride,
+        long out,
+        long dOut,
+        long logSumExp,
+        long starts,
+        AttentionShape shape,
+        int from,
+        int to) {
 
     static PackedCall of(
             Tensor out,

@@ -32,7 +32,8 @@ final class TurnedPanels {
     /** Columns [from, from + valid) of a tile: {@code panel[to + r * tileRows + c]}; what lies beyond {@code valid} is undefined. */
     void fill(Tiles tiles, int tile, int from, int valid, float[] panel, int to, int thread) {
         switch (tiles) {
-            case Tiles.FourBit four when four.segment() % lanes == 0 -> {
+            case Tiles.FourBit four
+            when four.segment() % lanes == 0 -> {
                 turn(four, tile, from, valid, codes[thread]);
                 int scale = (from % four.segment()) / lanes;
                 fourBit.turned(

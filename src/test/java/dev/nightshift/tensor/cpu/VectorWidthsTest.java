@@ -217,8 +217,9 @@ class VectorWidthsTest {
     @Test
     void gradientsThroughAWeightAreRightAtEveryWidthAndTheSameInAnyCompany() {
         Random random = new Random(11);
-        for (Weight.FourBit weight :
-                List.of(CpuFixtures.fourBit(random, FourBitCode.NF4, 1060, 104, 64), CpuFixtures.fourBit(random, FourBitCode.FP4, 70, 192, 64))) {
+        for (Weight.FourBit weight : List.of(
+                CpuFixtures.fourBit(random, FourBitCode.NF4, 1060, 104, 64),
+                CpuFixtures.fourBit(random, FourBitCode.FP4, 70, 192, 64))) {
             int rows = 9;
             float[] dy = CpuFixtures.normal(random, rows * weight.rows());
             float[] values = values(weight);
@@ -233,10 +234,13 @@ class VectorWidthsTest {
                         sum += term;
                         size += Math.abs(term);
                     }
-                    assertThat((double) all[i]).as("%d bits, element %d", bits, i).isCloseTo(sum, within(1e-6 * size));
+                    assertThat((double) all[i])
+                            .as("%d bits, element %d", bits, i)
+                            .isCloseTo(sum, within(1e-6 * size));
                 }
                 for (int row = 0; row < rows; row++) {
-                    float[] one = gradient(bits, 1, weight, Arrays.copyOfRange(dy, row * weight.rows(), (row + 1) * weight.rows()));
+                    float[] one = gradient(
+                            bits, 1, weight, Arrays.copyOfRange(dy, row * weight.rows(), (row + 1) * weight.rows()));
                     assertThat(one)
                             .as("%d bits, row %d alone", bits, row)
                             .isEqualTo(Arrays.copyOfRange(all, row * weight.columns(), (row + 1) * weight.columns()));
@@ -249,7 +253,8 @@ class VectorWidthsTest {
         int rows = dy.length / weight.rows();
         try (VectorOps ops = new VectorOps(BUDGET, threads, bits)) {
             Tensor dx = CpuFixtures.zeros(ops, rows, weight.columns());
-            ops.training().linearBackward(dx, CpuFixtures.floats(ops, dy, rows, weight.rows()), ops.prepare(weight), false);
+            ops.training()
+                    .linearBackward(dx, CpuFixtures.floats(ops, dy, rows, weight.rows()), ops.prepare(weight), false);
             return CpuFixtures.read(dx);
         }
     }
