@@ -27,6 +27,7 @@ public final class TestSettings implements QuarkusTestResourceLifecycleManager {
                 "nightshift.max-requests", "250",
                 "nightshift.slow-reader", "3S",
                 "nightshift.data", data.toString(),
+                "nightshift.adapter-upload-limit", "64M",
                 "nightshift.files.file", "40M",
                 "nightshift.files.part", "1M");
     }

@@ -107,4 +107,21 @@ class DefaultAdaptersTest {
                 .as("all had a slot, none made way")
                 .isEqualTo(placements);
     }
+
+    @Test
+    void metricsNameTheAdaptersOfTheRequestsAsVllmDoes() {
+        String line = given().get("/metrics")
+                .then()
+                .statusCode(200)
+                .extract()
+                .asString()
+                .lines()
+                .filter(each -> each.startsWith("vllm:lora_requests_info{"))
+                .findFirst()
+                .orElseThrow();
+        assertThat(line)
+                .contains("max_lora=\"8\"")
+                .contains("running_lora_adapters=\"\"")
+                .contains("waiting_lora_adapters=\"\"");
+    }
 }
