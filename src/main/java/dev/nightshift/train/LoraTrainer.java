@@ -246,11 +246,6 @@ public final class LoraTrainer implements AutoCloseable {
         return cursor;
     }
 
-    /** Forgets kept activations between two stages; they are computed again. */
-    public void dropActivations() {
-        pass.dropActivations();
-    }
-
     // ---- evaluation
 
     /**

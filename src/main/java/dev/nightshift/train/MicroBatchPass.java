@@ -335,9 +335,4 @@ final class MicroBatchPass {
         }
         return new Scores(losses, weighted, correct, headCount);
     }
-
-    /** Forgets kept activations; they are computed again from the layers' inputs, with the same bits. */
-    void dropActivations() {
-        Arrays.fill(heldBy, -1);
-    }
 }

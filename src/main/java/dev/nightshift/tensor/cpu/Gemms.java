@@ -63,42 +63,6 @@ final class Gemms {
         return sum;
     }
 
-    /** {@code out[j] = a . b[j]} for four rows of b; the same order as {@link #dot} has not. */
-    static void dot4(long a, long b, long strideB, int n, long out) {
-        FloatVector sum0 = FloatVector.zero(F);
-        FloatVector sum1 = sum0;
-        FloatVector sum2 = sum0;
-        FloatVector sum3 = sum0;
-        long b1 = b + strideB;
-        long b2 = b1 + strideB;
-        long b3 = b2 + strideB;
-        int i = 0;
-        for (; i + LANES <= n; i += LANES) {
-            long at = 4L * i;
-            FloatVector x = load(a + at);
-            sum0 = x.fma(load(b + at), sum0);
-            sum1 = x.fma(load(b1 + at), sum1);
-            sum2 = x.fma(load(b2 + at), sum2);
-            sum3 = x.fma(load(b3 + at), sum3);
-        }
-        float s0 = sum(sum0);
-        float s1 = sum(sum1);
-        float s2 = sum(sum2);
-        float s3 = sum(sum3);
-        for (; i < n; i++) {
-            long at = 4L * i;
-            float x = Raw.f32(a + at);
-            s0 = Math.fma(x, Raw.f32(b + at), s0);
-            s1 = Math.fma(x, Raw.f32(b1 + at), s1);
-            s2 = Math.fma(x, Raw.f32(b2 + at), s2);
-            s3 = Math.fma(x, Raw.f32(b3 + at), s3);
-        }
-        Raw.f32(out, s0);
-        Raw.f32(out + 4, s1);
-        Raw.f32(out + 8, s2);
-        Raw.f32(out + 12, s3);
-    }
-
     /** {@code y[i] += c * x[i]}. */
     static void axpy(long y, float c, long x, int n) {
         FloatVector factor = FloatVector.broadcast(F, c);
@@ -109,33 +73,6 @@ final class Gemms {
         }
         for (; i < n; i++) {
             Raw.f32(y + 4L * i, Math.fma(Raw.f32(x + 4L * i), c, Raw.f32(y + 4L * i)));
-        }
-    }
-
-    /** {@code y += c0 x[0] + c1 x[1] + c2 x[2] + c3 x[3]}, in this order. */
-    static void axpy4(long y, float c0, float c1, float c2, float c3, long x, long strideX, int n) {
-        FloatVector f0 = FloatVector.broadcast(F, c0);
-        FloatVector f1 = FloatVector.broadcast(F, c1);
-        FloatVector f2 = FloatVector.broadcast(F, c2);
-        FloatVector f3 = FloatVector.broadcast(F, c3);
-        long x1 = x + strideX;
-        long x2 = x1 + strideX;
-        long x3 = x2 + strideX;
-        int i = 0;
-        for (; i + LANES <= n; i += LANES) {
-            long at = 4L * i;
-            FloatVector sum = load(x + at).fma(f0, load(y + at));
-            sum = load(x1 + at).fma(f1, sum);
-            sum = load(x2 + at).fma(f2, sum);
-            sum = load(x3 + at).fma(f3, sum);
-            sum.intoMemorySegment(ALL, y + at, LE);
-        }
-        for (; i < n; i++) {
-            long at = 4L * i;
-            float sum = Math.fma(Raw.f32(x + at), c0, Raw.f32(y + at));
-            sum = Math.fma(Raw.f32(x1 + at), c1, sum);
-            sum = Math.fma(Raw.f32(x2 + at), c2, sum);
-            Raw.f32(y + at, Math.fma(Raw.f32(x3 + at), c3, sum));
         }
     }
 
