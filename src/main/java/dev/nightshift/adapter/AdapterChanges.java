@@ -80,8 +80,59 @@ final class AdapterChanges {
         }
     }
 
-    /** Serves a checked folder; takes the copy over. */
-    AdapterVersion load(String name, Path folder, HostCopies.Checked checked) {
+    /** All that is read of a folder before it is served, so that nothing is read under a lock. */
+    static final class Loaded implements AutoCloseable {
+        private final Path folder;
+        private final Optional<AdapterRecord> record;
+        private final AdapterOrigin origin;
+        private final String fingerprint;
+        private HostCopies.Checked checked;
+
+        private Loaded(Path folder, Optional<AdapterRecord> record, HostCopies.Checked checked) {
+            this.folder = folder;
+            this.record = record;
+            this.origin = record.map(AdapterRecord::origin)
+                    .orElseGet(() -> AdapterOrigin.foreign(AdapterFolders.modified(folder)));
+            this.fingerprint = AdapterFolders.fingerprint(folder).orElse("");
+            this.checked = checked;
+        }
+
+        /** The adapter, which is the caller's from now on. */
+        private HostCopies.Checked take() {
+            HostCopies.Checked taken = checked;
+            checked = null;
+            return taken;
+        }
+
+        /** Gives the memory back if nobody has taken the adapter. */
+        @Override
+        public void close() {
+            if (checked != null) {
+                checked.copy().arena().close();
+            }
+        }
+    }
+
+    /** Reads and checks a folder, its record too. */
+    Loaded read(String name, Path folder) {
+        HostCopies.Checked checked = copies.check(folder, name);
+        boolean whole = false;
+        try {
+            Optional<AdapterRecord> record = AdapterRecord.read(folder);
+            record.ifPresent(given -> verify(given, name, checked));
+            Loaded loaded = new Loaded(folder, record, checked);
+            whole = true;
+            return loaded;
+        } finally {
+            if (!whole) {
+                checked.copy().arena().close();
+            }
+        }
+    }
+
+    /** Serves a folder that was read. */
+    AdapterVersion load(String name, Loaded loaded) {
+        Path folder = loaded.folder;
         Version own = null;
         List<Version> replaced;
         synchronized (names) {
@@ -96,20 +147,19 @@ final class AdapterChanges {
                             .filter(version -> version.attached)
                             .toList();
         }
-        Optional<AdapterRecord> record = AdapterRecord.read(folder);
         int number;
         synchronized (names) {
             number = own != null ? own.number : names.nextNumber(name);
         }
+        HostCopies.Checked checked = loaded.take();
         Version version = new Version(
                 name,
                 number,
                 folder,
                 checked.digest(),
-                record.map(AdapterRecord::origin)
-                        .orElseGet(() -> AdapterOrigin.foreign(AdapterFolders.modified(folder))),
-                record.isEmpty(),
-                AdapterFolders.fingerprint(folder).orElse(""),
+                loaded.origin,
+                loaded.record.isEmpty(),
+                loaded.fingerprint,
                 own == null);
         serve(version, checked);
         synchronized (names) {
@@ -123,11 +173,7 @@ final class AdapterChanges {
     }
 
     /** What the record of a folder says must be true. */
-    void verify(Path folder, String name, HostCopies.Checked checked) {
-        AdapterRecord record = AdapterRecord.read(folder).orElse(null);
-        if (record == null) {
-            return;
-        }
+    private void verify(AdapterRecord record, String name, HostCopies.Checked checked) {
         if (!record.digest().equals(checked.digest())) {
             throw new ServingException(
                     ErrorCode.INVALID_REQUEST,

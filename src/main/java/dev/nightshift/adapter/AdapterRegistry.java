@@ -231,31 +231,28 @@ public final class AdapterRegistry implements AutoCloseable {
     }
 
     /**
-     * Reads a PEFT folder below the root and serves it under a name until the server stops.
+     * Reads a PEFT folder below the root and serves it under a name until the server stops. UNAVAILABLE if that takes longer than
+     * {@link AdapterOptions#loadTimeout}; what comes after it is thrown away.
      *
      * @param path relative to the root, or absolute below it
      * @param inPlace replaces what is served under the name, reading the files again; else CONFLICT
      */
     public AdapterVersion load(String name, String path, boolean inPlace) {
         checkName(name);
-        Path folder = folders.below(path);
         if (!inPlace) {
             changes.refuseServed(name);
         }
-        HostCopies.Checked checked = copies.check(folder, name);
-        try {
-            synchronized (disk) {
+        String shown = path.length() > 200 ? path.substring(0, 200) + "..." : path;
+        AdapterChanges.Loaded loaded = copies.within(
+                "adapter %s: '%s'".formatted(name, shown),
+                () -> changes.read(name, folders.below(path)),
+                AdapterChanges.Loaded::close);
+        synchronized (disk) {
+            try (loaded) {
                 if (!inPlace) {
                     changes.refuseServed(name);
                 }
-                changes.verify(folder, name, checked);
-                AdapterVersion version = changes.load(name, folder, checked);
-                checked = null;
-                return version;
-            }
-        } finally {
-            if (checked != null) {
-                checked.copy().arena().close();
+                return changes.load(name, loaded);
             }
         }
     }

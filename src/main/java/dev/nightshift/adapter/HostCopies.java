@@ -15,7 +15,9 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
 import java.util.function.Predicate;
+import java.util.function.Supplier;
 
 /**
  * Adapters in host memory: read and checked once however many ask at the same time, kept until the budget is needed for others,
@@ -134,6 +136,21 @@ final class HostCopies implements AutoCloseable {
             checked.copy().arena().close();
             throw e;
         }
+    }
+
+    /**
+     * Runs what reads an adapter for one caller, within the limit of all readings.
+     *
+     * @param what names the adapter and its place
+     * @param unclaimed gets what comes after the limit
+     */
+    <T> T within(String what, Supplier<T> read, Consumer<T> unclaimed) {
+        synchronized (this) {
+            if (closed) {
+                throw new ServingException(ErrorCode.UNAVAILABLE, "the server is shutting down");
+            }
+        }
+        return readings.read(what, read, unclaimed);
     }
 
     /** An adapter that fits the base model, with its digest. */

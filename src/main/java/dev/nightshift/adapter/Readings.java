@@ -6,11 +6,14 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
 
 /**
  * Adapters that are being read from a store that may be slow. One reading a version; who waits for it waits no longer than the limit.
@@ -29,15 +32,24 @@ final class Readings implements AutoCloseable {
     private final Runnable onLate;
     private final ThreadPoolExecutor readers;
     private final ScheduledThreadPoolExecutor clock;
-    private final Map<Version, Reading> readings = new HashMap<>();
+    /** By version, or by a key of their own if they are for one caller alone. */
+    private final Map<Object, Reading> readings = new HashMap<>();
+
     private int replaced;
 
     private static final class Reading {
+        private final String what;
+        private final Supplier<ServingException> tooLate;
         private final CompletableFuture<Void> arrival = new CompletableFuture<>();
         private ScheduledFuture<?> alarm;
         private boolean begun;
         private boolean late;
         private boolean replaced;
+
+        Reading(String what, Supplier<ServingException> tooLate) {
+            this.what = what;
+            this.tooLate = tooLate;
+        }
     }
 
     /** @param onLate told when a reading has passed the limit or has ended */
@@ -66,23 +78,67 @@ final class Readings implements AutoCloseable {
         if (running != null) {
             return running.arrival; // a late one has failed already
         }
-        Reading reading = new Reading();
-        readings.put(version, reading);
         version.loading();
-        reading.alarm = clock.schedule(() -> late(version, reading), limit.toNanos(), TimeUnit.NANOSECONDS);
-        readers.execute(() -> run(version, reading, read));
+        return start(version, new Reading(version.id(), () -> tooLate(version)), read);
+    }
+
+    private CompletableFuture<Void> start(Object key, Reading reading, Runnable read) {
+        readings.put(key, reading);
+        reading.alarm = clock.schedule(() -> late(key, reading), limit.toNanos(), TimeUnit.NANOSECONDS);
+        readers.execute(() -> run(key, reading, read));
         return reading.arrival;
     }
 
-    private void run(Version version, Reading reading, Runnable read) {
+    /**
+     * Reads for one caller, who waits. While a reading of the same is late, it is refused at once: it would hang as well.
+     *
+     * @param what names the adapter and its place
+     * @param unclaimed gets what comes after the limit
+     */
+    <T> T read(String what, Supplier<T> read, Consumer<T> unclaimed) {
+        Object key = new Object();
+        CompletableFuture<T> claimed = new CompletableFuture<>();
+        CompletableFuture<Void> arrival;
+        synchronized (this) {
+            if (readings.values().stream().anyMatch(running -> running.late && running.what.equals(what))) {
+                throw notRead(what);
+            }
+            arrival = start(key, new Reading(what, () -> notRead(what)), () -> {
+                try {
+                    T result = read.get();
+                    if (!claimed.complete(result)) {
+                        unclaimed.accept(result);
+                    }
+                } finally {
+                    end(key);
+                }
+            });
+        }
+        try {
+            arrival.join();
+            return claimed.join();
+        } catch (CompletionException e) {
+            ServingException failure =
+                    e.getCause() instanceof ServingException known ? known : internal(what, e.getCause());
+            if (claimed.completeExceptionally(failure)) {
+                throw failure;
+            }
+            return claimed.join(); // it came while its alarm rang
+        }
+    }
+
+    private void run(Object key, Reading reading, Runnable read) {
         synchronized (this) {
             reading.begun = true;
-            replace(version, reading);
+            replace(key, reading);
         }
         try {
             read.run();
             reading.arrival.complete(null);
         } catch (ServingException e) {
+            reading.arrival.completeExceptionally(e);
+        } catch (RuntimeException | Error e) {
+            LOG.log(System.Logger.Level.ERROR, reading.what + " could not be read", e);
             reading.arrival.completeExceptionally(e);
         } finally {
             ended(reading);
@@ -98,23 +154,23 @@ final class Readings implements AutoCloseable {
         }
     }
 
-    private void late(Version version, Reading reading) {
+    private void late(Object key, Reading reading) {
         synchronized (this) {
-            if (readings.get(version) != reading) {
+            if (readings.get(key) != reading) {
                 return;
             }
             reading.late = true;
-            replace(version, reading);
+            replace(key, reading);
         }
-        if (reading.arrival.completeExceptionally(tooLate(version))) {
-            LOG.log(System.Logger.Level.WARNING, "{0} is not read after {1}", version.id(), limit);
+        if (reading.arrival.completeExceptionally(reading.tooLate.get())) {
+            LOG.log(System.Logger.Level.WARNING, "{0} is not read after {1}", reading.what, limit);
             onLate.run();
         }
     }
 
     /** Another reader for the one that a late reading holds. */
-    private void replace(Version version, Reading reading) {
-        if (reading.begun && reading.late && readings.get(version) == reading && replaced < REPLACED_MAX) {
+    private void replace(Object key, Reading reading) {
+        if (reading.begun && reading.late && readings.get(key) == reading && replaced < REPLACED_MAX) {
             reading.replaced = true;
             replaced++;
             resize();
@@ -140,9 +196,21 @@ final class Readings implements AutoCloseable {
                 .withRetryAfter(limit);
     }
 
+    private ServingException notRead(String what) {
+        return new ServingException(
+                        ErrorCode.UNAVAILABLE,
+                        "%s was not read within %s ms (nightshift.adapter-load-timeout); it is not served"
+                                .formatted(what, limit.toMillis()))
+                .withRetryAfter(limit);
+    }
+
+    private static ServingException internal(String what, Throwable cause) {
+        return new ServingException(ErrorCode.INTERNAL, "%s: %s".formatted(what, cause), cause);
+    }
+
     /** The version may be read anew from now on. */
-    synchronized void end(Version version) {
-        readings.remove(version);
+    synchronized void end(Object key) {
+        readings.remove(key);
     }
 
     /** Throws what those got who waited for a reading that is late. */

@@ -183,4 +183,67 @@ class SlowStoreTest {
                 .message()
                 .doesNotContain("load-timeout");
     }
+
+    @Test
+    void aLoadByPathHasTheSameLimitAndServesNothingThatComesLate() throws Exception {
+        open(4 << 20, "plain");
+        AdapterScene.copy(AdapterScene.golden("rslora"), root.resolve("incoming files/slow"));
+        store.hang("slow");
+        Sequence running = scene.start(AdapterScene.BASE, AdapterScene.prompt(6, 12), 20);
+        long start = System.nanoTime();
+        late(() -> scene.registry.load("bot", "incoming files/slow", false), "bot: 'incoming files/slow'");
+        assertThat(System.nanoTime() - start).isGreaterThanOrEqualTo(LIMIT.toNanos());
+        start = System.nanoTime();
+        late(() -> scene.registry.load("bot", "incoming files/slow", false), "bot");
+        assertThat(System.nanoTime() - start)
+                .as("who tries again meanwhile is told at once")
+                .isLessThan(LIMIT.toNanos());
+        assertThat(store.readings).as("and holds no further reader").hasValue(1);
+        assertThat(scene.text("plain", AdapterScene.prompt(6, 12), 3)).hasSize(3);
+        assertThat(scene.registry.alias("live", "plain").version().id()).isEqualTo("plain@1");
+        assertThat(AdapterScene.read(running)).hasSize(20);
+
+        long bytes = scene.registry.hostBytes();
+        store.letGo("slow");
+        eventually(() -> scene.registry.statistics().loads() == 2);
+        assertThat(scene.registry.find("bot")).isEmpty();
+        assertThat(scene.registry.hostBytes()).isEqualTo(bytes);
+        eventually(() -> {
+            try {
+                scene.registry.load("bot", "incoming files/slow", false);
+                return true;
+            } catch (ServingException e) {
+                return false; // its reader is about to end
+            }
+        });
+        assertThat(scene.text("bot", AdapterScene.prompt(6, 12), 3)).hasSize(3);
+    }
+
+    @Test
+    void aReplacementThatHangsLeavesWhatIsServed() throws Exception {
+        open(4 << 20, "plain");
+        Path files = AdapterScene.copy(AdapterScene.golden("rslora"), root.resolve("incoming files/bot"));
+        String digest = scene.registry.load("bot", "incoming files/bot", false).digest();
+        AdapterScene.copy(AdapterScene.golden("attention_only"), files);
+        store.hang("bot");
+        late(() -> scene.registry.load("bot", "incoming files/bot", true), "bot");
+        store.letGo("bot");
+        eventually(() -> scene.registry.statistics().loads() == 2);
+        assertThat(scene.registry.find("bot").orElseThrow().version().digest()).isEqualTo(digest);
+        assertThat(scene.text("bot", AdapterScene.prompt(7, 12), 3)).hasSize(3);
+    }
+
+    @Test
+    void hangingLoadsByPathLeaveReadersForOthers() {
+        open(4 << 20, "patterns");
+        for (int i = 0; i < 4; i++) {
+            AdapterScene.copy(AdapterScene.golden("plain"), root.resolve("incoming files/slow" + i));
+            store.hang("slow" + i);
+            String path = "incoming files/slow" + i;
+            late(() -> scene.registry.load("bot", path, false), "bot");
+        }
+        AdapterScene.copy(AdapterScene.golden("rslora"), root.resolve("incoming files/quick"));
+        assertThat(scene.registry.load("bot", "incoming files/quick", false).state())
+                .isEqualTo(AdapterState.READY);
+    }
 }
