@@ -205,12 +205,13 @@ final class MicroBatchPass {
         for (int from = 0; from < targets; from += settings.headRows()) {
             int begin = from;
             int end = Math.min(targets, from + settings.headRows());
-            stages.add(new Stage("head", 2 * headCost() * (end - begin), () -> headChunk(begin, end)));
+            stages.add(new Stage("head", headCost() * (end - begin), () -> headForward(begin, end)));
+            stages.add(new Stage("headBackward", headCost() * (end - begin), () -> headBackward(begin, end)));
         }
     }
 
-    private void headChunk(int begin, int end) {
-        int count = end - begin;
+    /** Leaves the gradient of the logits in their place. */
+    private void headForward(int begin, int end) {
         Tensor logits = logits(begin, end);
         best(logits, begin, end);
         back.crossEntropy(
@@ -218,6 +219,11 @@ final class MicroBatchPass {
                 logits,
                 buffers.headTargets.rows(begin, end),
                 buffers.headWeights.rows(begin, end));
+    }
+
+    private void headBackward(int begin, int end) {
+        int count = end - begin;
+        Tensor logits = buffers.logits.rows(0, count);
         Tensor dNormed = buffers.headNormed.rows(0, count);
         Tensor dGathered = buffers.dGathered.rows(0, count);
         back.linearBackward(dNormed, logits, weights.head(), false); // of the head

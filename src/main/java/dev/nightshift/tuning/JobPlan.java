@@ -34,13 +34,8 @@ record JobPlan(
         int capacityTokens,
         long activationBytes,
         long optimizerBytes,
-        long arenaBytes) {
-    /** Rows of a stage: at 135M parameters one takes some ten milliseconds on two cores, well within a slice. */
-    private static final int CHUNK_ROWS = 128;
-
-    /** With a vocabulary of 49,152 some 45 ms a stage on two cores with AVX2, the longest beside a layer's backward. */
-    private static final int HEAD_ROWS = 32;
-
+        long arenaBytes,
+        StageRows stageRows) {
     private static final double BETA = 0.1;
     private static final int CAPACITY_AUTO = 1024;
     private static final int CAPACITY_MIN = 64;
@@ -48,7 +43,13 @@ record JobPlan(
     private static final float BETA1 = 0.9f;
 
     /** How a job's training fits into memory. */
-    record Fit(int sequenceMax, int capacityTokens, long activationBytes, long optimizerBytes, long arenaBytes) {}
+    record Fit(
+            int sequenceMax,
+            int capacityTokens,
+            long activationBytes,
+            long optimizerBytes,
+            long arenaBytes,
+            StageRows stageRows) {}
 
     /**
      * Cuts the arena: the adapter with its gradients and the micro batch first, then optimizer state, then kept activations.
@@ -62,6 +63,7 @@ record JobPlan(
         int asked = Math.min(limit, spec.options().sequenceMax().orElse(CAPACITY_AUTO));
         // a pair's two answers run through the model together
         int perSample = spec.method() == TuningMethod.SUPERVISED || spec.method() == TuningMethod.KTO ? 1 : 2;
+        StageRows rows = StageRows.of(model.config());
         long state = 9 * shape.parameters(model.config()) + 65_536;
         for (int sequence = asked; ; sequence /= 2) {
             int capacity = Math.max(CAPACITY_MIN, sequence * perSample);
@@ -69,7 +71,13 @@ record JobPlan(
                 long needed = arenaBytes(model, spec, shape, capacity, 0, optimizer);
                 if (needed <= bytesMax) {
                     long arena = Math.min(bytesMax, roomForAll(model, spec, shape, capacity, optimizer));
-                    return new Fit(sequence, capacity, Math.max(0, arena - needed), optimizer, Math.max(arena, needed));
+                    return new Fit(
+                            sequence,
+                            capacity,
+                            Math.max(0, arena - needed),
+                            optimizer,
+                            Math.max(arena, needed),
+                            rows);
                 }
             }
             if (spec.options().sequenceMax().isPresent() || sequence / 2 < CAPACITY_MIN) {
@@ -92,15 +100,16 @@ record JobPlan(
 
     private static long arenaBytes(
             TrainableModel model, JobSpec spec, AdapterShape shape, int capacity, long activations, long optimizer) {
-        return LoraTrainer.arenaBytes(model.config(), settings(spec, capacity, activations, optimizer), shape);
+        return LoraTrainer.arenaBytes(model.config(), settings(spec, capacity, activations, optimizer, StageRows.of(model.config())), shape);
     }
 
-    private static TrainerSettings settings(JobSpec spec, int capacity, long activations, long optimizer) {
+    private static TrainerSettings settings(
+            JobSpec spec, int capacity, long activations, long optimizer, StageRows rows) {
         JobSpec.Options options = spec.options();
         return new TrainerSettings(
                 capacity,
-                CHUNK_ROWS,
-                HEAD_ROWS,
+                rows.layer(),
+                rows.head(),
                 activations,
                 (float) options.lora().dropout(),
                 (float) options.lora().plusRatio(),
@@ -119,7 +128,7 @@ record JobPlan(
     }
 
     TrainerSettings settings(JobSpec spec) {
-        return settings(spec, capacityTokens, activationBytes, optimizerBytes);
+        return settings(spec, capacityTokens, activationBytes, optimizerBytes, stageRows);
     }
 
     /** Resolves what was left {@code auto}, by {@link AutoValues}. */
@@ -148,7 +157,8 @@ record JobPlan(
                 fit.capacityTokens(),
                 fit.activationBytes(),
                 fit.optimizerBytes(),
-                fit.arenaBytes());
+                fit.arenaBytes(),
+                fit.stageRows());
     }
 
     /** Learning rate over the job's steps; the first one is not wasted at a rate of zero. */

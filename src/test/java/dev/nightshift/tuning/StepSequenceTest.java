@@ -42,7 +42,7 @@ class StepSequenceTest {
                 "nightshift",
                 Map.of("group_by_length", grouped, "packing", packing)));
         JobSpec spec = JobSpecReader.read(body, 0);
-        JobPlan plan = JobPlan.of(spec, new JobPlan.Fit(64, 64, 0, 0, 0), ROWS, 1_000_000);
+        JobPlan plan = JobPlan.of(spec, new JobPlan.Fit(64, 64, 0, 0, 0, new StageRows(128, 32)), ROWS, 1_000_000);
         return new StepSequence(rows(), plan, spec);
     }
 

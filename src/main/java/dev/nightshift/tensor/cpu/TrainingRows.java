@@ -222,23 +222,29 @@ final class TrainingRows {
         return best;
     }
 
-    /** {@code x = exp(x - offset)}, and their sum, in double by blocks. */
+    /** {@code x = exp(x - offset)}, and their sum. */
     private static double expInPlace(long x, int n, float offset) {
+        int even = n / (2 * LANES) * 2 * LANES;
+        Exponential.inPlace(x, even, offset);
+        for (int i = even; i < n; i++) {
+            Raw.f32(x + 4L * i, Exponential.of(Raw.f32(x + 4L * i) - offset));
+        }
+        return sum(x, n);
+    }
+
+    /** In double by blocks. */
+    private static double sum(long x, int n) {
         double sum = 0;
         int i = 0;
         while (i + LANES <= n) {
             FloatVector block = FloatVector.zero(F);
             for (int end = Math.min(n - LANES, i + 64 * LANES); i <= end; i += LANES) {
-                FloatVector e = Exponential.of(load(x + 4L * i).sub(offset));
-                store(e, x + 4L * i);
-                block = block.add(e);
+                block = block.add(load(x + 4L * i));
             }
             sum += Gemms.sum(block);
         }
         for (; i < n; i++) {
-            float e = Exponential.of(Raw.f32(x + 4L * i) - offset);
-            Raw.f32(x + 4L * i, e);
-            sum += e;
+            sum += Raw.f32(x + 4L * i);
         }
         return sum;
     }
