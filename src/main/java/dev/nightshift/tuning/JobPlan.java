@@ -72,12 +72,7 @@ record JobPlan(
                 if (needed <= bytesMax) {
                     long arena = Math.min(bytesMax, roomForAll(model, spec, shape, capacity, optimizer));
                     return new Fit(
-                            sequence,
-                            capacity,
-                            Math.max(0, arena - needed),
-                            optimizer,
-                            Math.max(arena, needed),
-                            rows);
+                            sequence, capacity, Math.max(0, arena - needed), optimizer, Math.max(arena, needed), rows);
                 }
             }
             if (spec.options().sequenceMax().isPresent() || sequence / 2 < CAPACITY_MIN) {
@@ -100,7 +95,8 @@ record JobPlan(
 
     private static long arenaBytes(
             TrainableModel model, JobSpec spec, AdapterShape shape, int capacity, long activations, long optimizer) {
-        return LoraTrainer.arenaBytes(model.config(), settings(spec, capacity, activations, optimizer, StageRows.of(model.config())), shape);
+        return LoraTrainer.arenaBytes(
+                model.config(), settings(spec, capacity, activations, optimizer, StageRows.of(model.config())), shape);
     }
 
     private static TrainerSettings settings(
