@@ -15,7 +15,7 @@ final class Backends {
 
     static TensorOps open(ModelSettings settings) {
         return switch (settings.backend()) {
-            case CPU -> new VectorOps(budgetBytes(settings), threads(settings));
+            case CPU -> new VectorOps(budgetBytes(settings), threads(settings), settings.cpuKernels());
             case ND4J -> Nd4jBackend.open(budgetBytes(settings));
         };
     }

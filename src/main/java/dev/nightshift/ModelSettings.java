@@ -1,6 +1,7 @@
 package dev.nightshift;
 
 import dev.nightshift.checkpoint.Quantisation;
+import dev.nightshift.tensor.cpu.CpuKernels;
 import io.quarkus.runtime.configuration.MemorySize;
 import io.smallrye.config.ConfigMapping;
 import io.smallrye.config.WithDefault;
@@ -36,6 +37,10 @@ public interface ModelSettings {
 
     /** Threads of the CPU backends; absent = all cores that the process may use. */
     OptionalInt cpuThreads();
+
+    /** Whether the CPU backend may use machine code of its own. */
+    @WithDefault("auto")
+    CpuKernels cpuKernels();
 
     /** Where jobs, uploads and compiled kernels are kept. */
     @WithDefault("data")

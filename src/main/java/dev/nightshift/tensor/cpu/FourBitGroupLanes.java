@@ -3,12 +3,17 @@ package dev.nightshift.tensor.cpu;
 /** A few rows of x against a tile of a 4-bit weight ({@link FourBitLanes}), where they are too few to pay for a panel. */
 interface FourBitGroupLanes {
 
+    /** Groups up to which this is faster than a panel. */
+    int most();
+
     /**
-     * A group of rows of x at once: {@code totals[m][r] += sum over segments of scale[r] * (sum over k of x[k][m] * code(r,
-     * k))}, each (m, r) the chain of {@link FourBitLanes#row}.
+     * Groups of rows of x: {@code totals[m][r] += sum over segments of scale[r] * (sum over k of x[m][k] * code(r, k))}, each (m,
+     * r) the chain of {@link FourBitLanes#row}.
      *
-     * @param x packed rows as {@link PanelLanes#GROUP} has them, from {@code xo}
-     * @param totals [GROUP][tileRows] from {@code to}
+     * @param x packed rows as {@link PanelLanes#GROUP} has them: [groups][columns][GROUP]
+     * @param groups at most {@link #most}
+     * @param totals [groups][GROUP][tileRows]
      */
-    void group(float[] x, int xo, long tile, int segments, int segment, int[] table, float[] totals, int to);
+    void groups(
+            Floats x, int columns, int groups, long tile, int segments, int segment, CodeTable table, Floats totals);
 }

@@ -22,7 +22,21 @@ final class FourBitGroups implements FourBitGroupLanes {
     private static final int ROW = 4 * LANES;
 
     @Override
-    public void group(float[] x, int xo, long tile, int segments, int segment, int[] table, float[] totals, int to) {
+    public int most() {
+        return LANES == 16 ? 3 : 1;
+    }
+
+    @Override
+    public void groups(
+            Floats x, int columns, int groups, long tile, int segments, int segment, CodeTable table, Floats totals) {
+        for (int group = 0; group < groups; group++) {
+            int first = group * PanelLanes.GROUP;
+            group(x.values(), first * columns, tile, segments, segment, table.values(), totals.values(), first * ROW);
+        }
+    }
+
+    private static void group(
+            float[] x, int xo, long tile, int segments, int segment, int[] table, float[] totals, int to) {
         for (int s = 0; s < segments; s++) {
             long codes = tile + TILE;
             switch (LANES) {

@@ -9,14 +9,13 @@ interface FourBitLanes {
     /**
      * One row of x: {@code total[r] += sum over segments of scale[r] * (sum over k of x[k] * code(r, k))}.
      *
-     * @param table [16] values of the codes, as float bits
      * @param sums [tileRows], scratch
      * @param total [tileRows]
      */
-    void row(float[] x, long tile, int segments, int segment, int[] table, float[] sums, float[] total);
+    void row(Floats x, long tile, int segments, int segment, CodeTable table, float[] sums, Floats total);
 
     /** Codes of a stretch of segments as floats, not scaled: panel [k][tileRows]; and their scales [segment][tileRows]. */
-    void panel(long tile, int segments, int segment, int[] table, float[] panel, float[] scales);
+    void panel(long tile, int segments, int segment, CodeTable table, Floats panel, Floats scales);
 
     /**
      * Values of codes turned to lie along the columns: {@code panel[to + r * tileRows + c]}, scaled.
@@ -34,7 +33,7 @@ interface FourBitLanes {
             int first,
             int perSegment,
             int vectors,
-            int[] table,
+            CodeTable table,
             float[] panel,
             int to);
 }

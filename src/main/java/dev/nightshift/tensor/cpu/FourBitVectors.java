@@ -24,23 +24,25 @@ final class FourBitVectors implements FourBitLanes {
     private static final int TILE = 4 * VECTOR;
 
     @Override
-    public void row(float[] x, long tile, int segments, int segment, int[] table, float[] sums, float[] total) {
+    public void row(Floats x, long tile, int segments, int segment, CodeTable table, float[] sums, Floats total) {
+        float[] inputs = x.values();
+        int[] values = table.values();
         for (int s = 0; s < segments; s++) {
             int k = s * segment;
             long codes = tile + TILE;
             switch (LANES) {
-                case 16 -> wholes(x, k, codes, segment, table, sums, 0);
+                case 16 -> wholes(inputs, k, codes, segment, values, sums, 0);
                 case 8 -> {
-                    halves(x, k, codes, segment, table, sums, 0);
-                    halves(x, k, codes + 2 * VECTOR, segment, table, sums, 2 * LANES);
+                    halves(inputs, k, codes, segment, values, sums, 0);
+                    halves(inputs, k, codes + 2 * VECTOR, segment, values, sums, 2 * LANES);
                 }
                 default -> {
                     for (int i = 0; i < 4; i++) {
-                        quarters(x, k, codes + (long) i * VECTOR, segment, table, sums, i * LANES);
+                        quarters(inputs, k, codes + (long) i * VECTOR, segment, values, sums, i * LANES);
                     }
                 }
             }
-            fold(sums, tile, total);
+            fold(sums, tile, total.values());
             tile = codes + (long) (TILE / 8) * segment;
         }
     }
@@ -130,19 +132,19 @@ final class FourBitVectors implements FourBitLanes {
     }
 
     @Override
-    public void panel(long tile, int segments, int segment, int[] table, float[] panel, float[] scales) {
+    public void panel(long tile, int segments, int segment, CodeTable table, Floats panel, Floats scales) {
         int octets = segment / 8;
         for (int s = 0; s < segments; s++) {
             for (int column = 0; column < 4; column++) {
                 FloatVector.fromMemorySegment(F, ALL, tile + (long) column * VECTOR, LE)
-                        .intoArray(scales, (4 * s + column) * LANES);
+                        .intoArray(scales.values(), (4 * s + column) * LANES);
             }
             tile += TILE;
             int to = s * segment * 4 * LANES;
             switch (LANES) {
-                case 16 -> panelOfWholes(tile, octets, table, panel, to);
-                case 8 -> panelOfHalves(tile, octets, table, panel, to);
-                default -> panelOfQuarters(tile, octets, table, panel, to);
+                case 16 -> panelOfWholes(tile, octets, table.values(), panel.values(), to);
+                case 8 -> panelOfHalves(tile, octets, table.values(), panel.values(), to);
+                default -> panelOfQuarters(tile, octets, table.values(), panel.values(), to);
             }
             tile += (long) octets * TILE;
         }
@@ -211,7 +213,7 @@ final class FourBitVectors implements FourBitLanes {
             int first,
             int perSegment,
             int vectors,
-            int[] table,
+            CodeTable table,
             float[] panel,
             int to) {
         for (int v = 0; v < vectors; v++) {
@@ -220,9 +222,9 @@ final class FourBitVectors implements FourBitLanes {
                 IntVector codes = IntVector.fromArray(I, turned, (4 * octet * LANES) + v * LANES);
                 int at = to + (32 * octet + v) * LANES;
                 switch (LANES) {
-                    case 16 -> wholeRows(codes, scale + 32L * octet, table, panel, at);
-                    case 8 -> halfRows(codes, scale + 32L * octet, table, panel, at);
-                    default -> quarterRows(codes, scale + 32L * octet, table, panel, at);
+                    case 16 -> wholeRows(codes, scale + 32L * octet, table.values(), panel, at);
+                    case 8 -> halfRows(codes, scale + 32L * octet, table.values(), panel, at);
+                    default -> quarterRows(codes, scale + 32L * octet, table.values(), panel, at);
                 }
             }
         }

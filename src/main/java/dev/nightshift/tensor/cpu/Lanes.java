@@ -15,6 +15,9 @@ import jdk.incubator.vector.VectorSpecies;
  * second time as a hidden class with the width as its class data.
  */
 final class Lanes {
+    /** Bytes of a cache line. */
+    static final int LINE = 64;
+
     private Lanes() {}
 
     /** Width in bits that this machine prefers. */

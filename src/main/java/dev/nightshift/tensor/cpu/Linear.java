@@ -5,6 +5,7 @@ import dev.nightshift.tensor.LoraRows;
 import dev.nightshift.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.stream.Stream;
 
 /**
  * {@code y = x W^T}. One row goes through the fused kernels; of several rows each thread brings a tile of the weight into a
@@ -29,23 +30,21 @@ final class Linear implements Workers.Job {
     private final FourBitLanes fourBit;
     private final FourBitGroupLanes fourBitGroups;
     private final DenseLanes dense;
+    private final DenseGroupLanes denseGroups;
     private final PanelLanes panels;
     private final int tileRows;
-    /** Groups of rows up to which looking codes up for each group is faster than a panel. */
-    private final int fusedGroups;
-
     /** Length of k that a panel covers. */
     private final int depth;
 
     private final float[] ones;
-    private final float[][] panel;
-    private final float[][] scales;
+    private final Floats[] panel;
+    private final Floats[] scales;
     private final float[][] blocks;
-    private final float[][] totals;
+    private final Floats[] totals;
     private final Adapters adapters;
     private final Workers.Job packJob = this::pack;
 
-    private float[] input = new float[0];
+    private Floats input = Floats.of(0);
     private PreparedWeight weight;
     private int rows;
     private int groups;
@@ -54,12 +53,20 @@ final class Linear implements Workers.Job {
     private long outStride;
     private long bias;
 
-    Linear(Workers workers, int bits, Adapters adapters) {
+    Linear(Workers workers, int bits, boolean machineCode, Adapters adapters) {
         this.workers = workers;
         this.adapters = adapters;
-        fourBit = Lanes.at(bits, FourBitLanes.class, FourBitVectors.class);
-        fourBitGroups = Lanes.at(bits, FourBitGroupLanes.class, FourBitGroups.class);
-        fusedGroups = bits == 512 ? 3 : 1;
+        FourBitLanes java = Lanes.at(bits, FourBitLanes.class, FourBitVectors.class);
+        if (machineCode) {
+            MachineCode code = new MachineCode(java);
+            fourBit = code;
+            fourBitGroups = code;
+            denseGroups = code;
+        } else {
+            fourBit = java;
+            fourBitGroups = Lanes.at(bits, FourBitGroupLanes.class, FourBitGroups.class);
+            denseGroups = DenseGroupLanes.NONE;
+        }
         dense = Lanes.at(bits, DenseLanes.class, DenseVectors.class);
         panels = Lanes.at(bits, PanelLanes.class, PanelVectors.class);
         tileRows = tileRows(bits);
@@ -68,10 +75,14 @@ final class Linear implements Workers.Job {
         Arrays.fill(ones, 1);
         int threads = workers.threads();
         // an odd number of columns leaves one k more in a panel of pairs
-        panel = new float[threads][(depth + 1) * tileRows + APART];
-        scales = new float[threads][depth / 8 * tileRows + APART];
+        panel = floats(threads, (depth + 1) * tileRows);
+        scales = floats(threads, depth / 8 * tileRows);
         blocks = new float[threads][tileRows + APART];
-        totals = new float[threads][ROWS * tileRows + APART];
+        totals = floats(threads, ROWS * tileRows);
+    }
+
+    private static Floats[] floats(int threads, int length) {
+        return Stream.generate(() -> Floats.of(length + APART)).limit(threads).toArray(Floats[]::new);
     }
 
     /** Four vectors of rows. */
@@ -90,12 +101,12 @@ final class Linear implements Workers.Job {
         for (int row = 0; row < count; row += most) {
             rows = Math.min(most, count - row);
             groups = (rows + PanelLanes.GROUP - 1) / PanelLanes.GROUP;
-            if (input.length < groups * PanelLanes.GROUP * columns) {
-                input = new float[groups * PanelLanes.GROUP * columns];
+            if (input.values().length < groups * PanelLanes.GROUP * columns) {
+                input = Floats.of(groups * PanelLanes.GROUP * columns);
             }
             from = Raw.address(x) + 4L * row * columns;
             if (rows == 1 && direct(weight)) {
-                MemorySegment.copy(Raw.ALL, Raw.F32, from, input, 0, columns);
+                MemorySegment.copy(Raw.ALL, Raw.F32, from, input.values(), 0, columns);
             } else {
                 workers.run(packJob, groups);
             }
@@ -125,6 +136,7 @@ final class Linear implements Workers.Job {
     /** A group of rows side by side: input [group][k][GROUP]. */
     private void pack(int group, int thread) {
         int columns = weight.columns();
+        float[] input = this.input.values();
         long first = from + 4L * group * PanelLanes.GROUP * columns;
         int at = group * PanelLanes.GROUP * columns;
         int valid = Math.min(PanelLanes.GROUP, rows - group * PanelLanes.GROUP);
@@ -152,14 +164,15 @@ final class Linear implements Workers.Job {
         int part = weight.partOf(item);
         Tiles tiles = weight.part(part);
         int tile = item - weight.firstTile(part);
-        float[] sums = totals[thread];
+        Floats totals = this.totals[thread];
+        float[] sums = totals.values();
         boolean one = rows == 1 && direct(weight);
         Arrays.fill(sums, 0, (one ? 1 : groups * PanelLanes.GROUP) * tileRows, 0);
         switch (tiles) {
             case Tiles.FourBit four -> {
                 if (one) {
                     int segments = four.columns() / four.segment();
-                    fourBit.row(input, four.tile(tile), segments, four.segment(), four.table(), blocks[thread], sums);
+                    fourBit.row(input, four.tile(tile), segments, four.segment(), four.table(), blocks[thread], totals);
                 } else {
                     multiply(four, tile, thread);
                 }
@@ -167,7 +180,7 @@ final class Linear implements Workers.Job {
             case Tiles.Packed packed -> multiply(packed, tile, thread);
             case Tiles.Dense wide -> {
                 if (one) {
-                    dense.bf16Row(input, wide.tile(tile), wide.columns(), DENSE_SEGMENT, sums);
+                    dense.bf16Row(input.values(), wide.tile(tile), wide.columns(), DENSE_SEGMENT, sums);
                 } else {
                     multiply(wide, tile, thread);
                 }
@@ -185,24 +198,14 @@ final class Linear implements Workers.Job {
         int columns = four.columns();
         int segment = four.segment();
         long at = four.tile(tile);
-        if (groups <= fusedGroups) {
-            for (int group = 0; group < groups; group++) {
-                fourBitGroups.group(
-                        input,
-                        group * PanelLanes.GROUP * columns,
-                        at,
-                        columns / segment,
-                        segment,
-                        four.table(),
-                        totals[thread],
-                        group * PanelLanes.GROUP * tileRows);
-            }
+        if (groups <= fourBitGroups.most()) {
+            fourBitGroups.groups(input, columns, groups, at, columns / segment, segment, four.table(), totals[thread]);
             return;
         }
         for (int k = 0; k < columns; k += depth) {
             int segments = Math.min(depth, columns - k) / segment;
             fourBit.panel(at, segments, segment, four.table(), panel[thread], scales[thread]);
-            multiply(k, columns, 0, segments, segment, scales[thread], thread);
+            multiply(k, columns, 0, segments, segment, scales[thread].values(), thread);
             at += (long) segments * four.segmentBytes();
         }
     }
@@ -210,12 +213,16 @@ final class Linear implements Workers.Job {
     private void multiply(Tiles.Dense wide, int tile, int thread) {
         int columns = wide.columns();
         long at = wide.tile(tile);
+        if (wide.dtype() == DType.BF16 && groups <= denseGroups.most() && columns % DENSE_SEGMENT == 0) {
+            denseGroups.bf16Groups(input, columns, groups, at, DENSE_SEGMENT, totals[thread]);
+            return;
+        }
         for (int k = 0; k < columns; k += depth) {
             int length = Math.min(depth, columns - k);
             switch (wide.dtype()) {
-                case BF16 -> dense.bf16Panel(at, length, panel[thread]);
-                case F16 -> dense.f16Panel(at, length, panel[thread]);
-                case F32 -> MemorySegment.copy(Raw.ALL, Raw.F32, at, panel[thread], 0, length * tileRows);
+                case BF16 -> dense.bf16Panel(at, length, panel[thread].values());
+                case F16 -> dense.f16Panel(at, length, panel[thread].values());
+                case F32 -> MemorySegment.copy(Raw.ALL, Raw.F32, at, panel[thread].values(), 0, length * tileRows);
                 case I64, I32, U8 -> throw new IllegalStateException("tiles of " + wide.dtype());
             }
             multiplyUnscaled(k, columns, length, thread);
@@ -226,7 +233,7 @@ final class Linear implements Workers.Job {
     private void multiply(Tiles.Packed packed, int tile, int thread) {
         int columns = packed.columns();
         int valid = Math.min(tileRows, packed.rows() - tile * tileRows);
-        float[] values = panel[thread];
+        float[] values = panel[thread].values();
         for (int k = 0; k < columns; k += depth) {
             int length = Math.min(depth, columns - k);
             Arrays.fill(values, 0, length * tileRows, 0);
@@ -252,16 +259,16 @@ final class Linear implements Workers.Job {
 
     private void multiply(int k, int columns, int po, int segments, int segment, float[] factors, int thread) {
         panels.multiply(
-                input,
+                input.values(),
                 k * PanelLanes.GROUP,
                 columns * PanelLanes.GROUP,
                 groups,
-                panel[thread],
+                panel[thread].values(),
                 po,
                 segments,
                 segment,
                 factors,
                 0,
-                totals[thread]);
+                totals[thread].values());
     }
 }

@@ -171,7 +171,7 @@ final class Rows {
     }
 
     private void embed(Weight.FourBit fourBit, int id, long to) {
-        int[] codes = TilePacker.table(fourBit.code());
+        int[] codes = CodeTable.of(fourBit.code()).values();
         for (int k = 0; k < width; k++) {
             long index = (long) id * width + k;
             int pair = fourBit.packed().data().get(ValueLayout.JAVA_BYTE, index / 2);

@@ -1,10 +1,8 @@
 package dev.nightshift.tensor.cpu;
 
-import dev.nightshift.quant.CodeBook;
 import dev.nightshift.quant.DoubleQuantisation;
 import dev.nightshift.tensor.BlockScales;
 import dev.nightshift.tensor.DType;
-import dev.nightshift.tensor.FourBitCode;
 import dev.nightshift.tensor.MemoryPart;
 import dev.nightshift.tensor.Tensor;
 import dev.nightshift.tensor.Weight;
@@ -52,7 +50,7 @@ final class TilePacker {
         if (weight.blockSize() < 1) {
             throw new IllegalStateException("block size " + weight.blockSize());
         }
-        int[] table = table(weight.code());
+        CodeTable table = CodeTable.of(weight.code());
         for (int segment : SEGMENTS) {
             if (weight.columns() % segment == 0 && weight.blockSize() % segment == 0) {
                 return tiled(weight, table, segment);
@@ -90,16 +88,7 @@ final class TilePacker {
         return absmax;
     }
 
-    static int[] table(FourBitCode code) {
-        float[] values = CodeBook.of(code).values();
-        int[] table = new int[values.length];
-        for (int i = 0; i < values.length; i++) {
-            table[i] = Float.floatToRawIntBits(values[i]);
-        }
-        return table;
-    }
-
-    private Tiles tiled(Weight.FourBit weight, int[] table, int segment) {
+    private Tiles tiled(Weight.FourBit weight, CodeTable table, int segment) {
         int columns = weight.columns();
         int rows = weight.rows();
         int count = (rows + tileRows - 1) / tileRows;

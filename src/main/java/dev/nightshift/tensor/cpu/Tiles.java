@@ -24,9 +24,8 @@ sealed interface Tiles {
     /**
      * 4-bit, every segment of k inside one block of its row ({@link FourBitLanes}).
      *
-     * @param table the code book as float bits
      */
-    record FourBit(int rows, int columns, int tileRows, int segment, int[] table, long address) implements Tiles {
+    record FourBit(int rows, int columns, int tileRows, int segment, CodeTable table, long address) implements Tiles {
         int segmentBytes() {
             return tileRows * (Float.BYTES + segment / 2);
         }
@@ -40,7 +39,7 @@ sealed interface Tiles {
             long at = tile(row / tileRows) + (long) (column / segment) * segmentBytes() + 4L * (row % tileRows);
             long codes = at + 4L * tileRows * (1 + column % segment / 8);
             int code = Raw.i32(codes) >>> 4 * (column % 8) & 15;
-            return Float.intBitsToFloat(table[code]) * Raw.f32(at);
+            return Float.intBitsToFloat(table.values()[code]) * Raw.f32(at);
         }
     }
 
@@ -49,14 +48,14 @@ sealed interface Tiles {
      *
      * @param absmax [blocks] F32
      */
-    record Packed(int rows, int columns, int tileRows, int blockSize, int[] table, long address, long absmax)
+    record Packed(int rows, int columns, int tileRows, int blockSize, CodeTable table, long address, long absmax)
             implements Tiles {
         @Override
         public float element(int row, int column) {
             long index = (long) row * columns + column;
             int pair = Raw.ALL.get(java.lang.foreign.ValueLayout.JAVA_BYTE, address + index / 2);
             int code = ((index & 1) == 0 ? pair >> 4 : pair) & 15;
-            return Float.intBitsToFloat(table[code]) * Raw.f32(absmax + 4 * (index / blockSize));
+            return Float.intBitsToFloat(table.values()[code]) * Raw.f32(absmax + 4 * (index / blockSize));
         }
     }
 

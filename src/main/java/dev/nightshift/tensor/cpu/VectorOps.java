@@ -17,6 +17,7 @@ import dev.nightshift.tensor.Weight;
 /** The CPU backend. Operations run when they are called, on all threads, and are done when they return. */
 public final class VectorOps implements TensorOps {
     private final int bits;
+    private final boolean machineCode;
     private final HostMemory memory;
     private final Workers workers;
     private final TilePacker packer;
@@ -28,19 +29,24 @@ public final class VectorOps implements TensorOps {
     private boolean closed;
 
     /** At this machine's preferred vector width. */
+    public VectorOps(long budgetBytes, int threads, CpuKernels kernels) {
+        this(budgetBytes, threads, Lanes.preferredBits(), kernels);
+    }
+
     public VectorOps(long budgetBytes, int threads) {
-        this(budgetBytes, threads, Lanes.preferredBits());
+        this(budgetBytes, threads, CpuKernels.AUTO);
     }
 
     /** @param bits vector width: 128, 256 or 512 */
-    VectorOps(long budgetBytes, int threads, int bits) {
+    VectorOps(long budgetBytes, int threads, int bits, CpuKernels kernels) {
+        machineCode = kernels == CpuKernels.AUTO && bits == MachineCode.BITS && MachineCode.OBSTACLE.isEmpty();
         this.bits = bits;
         memory = new HostMemory(budgetBytes);
         workers = new Workers(threads);
         RowLanes rowLanes = Lanes.at(bits, RowLanes.class, RowVectors.class);
         int tileRows = Linear.tileRows(bits);
         packer = new TilePacker(memory, workers, tileRows);
-        linear = new Linear(workers, bits, new Adapters(workers, rowLanes, tileRows));
+        linear = new Linear(workers, bits, machineCode, new Adapters(workers, rowLanes, tileRows));
         rows = new Rows(workers, rowLanes);
         attention = new Attention(workers, bits, rowLanes);
         sampling = new Sampling(workers, rowLanes);
@@ -64,7 +70,12 @@ public final class VectorOps implements TensorOps {
 
     @Override
     public String description() {
-        return "Vector API, %d bits, %d thread%s".formatted(bits, workers.threads(), workers.threads() == 1 ? "" : "s");
+        return "%s, %d bits, %d thread%s"
+                .formatted(
+                        machineCode ? "machine code and Vector API" : "Vector API",
+                        bits,
+                        workers.threads(),
+                        workers.threads() == 1 ? "" : "s");
     }
 
     @Override

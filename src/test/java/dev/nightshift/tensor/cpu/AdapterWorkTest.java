@@ -81,7 +81,8 @@ class AdapterWorkTest {
                     CpuFixtures.ints(ops, slots, slots.length),
                     0,
                     CpuFixtures.zeros(ops, slots.length, table.rankMax()));
-            new Linear(workers, BITS, adapters).run(out, x, VectorOps.prepared(weight), withBias ? bias : null, rows);
+            new Linear(workers, BITS, true, adapters)
+                    .run(out, x, VectorOps.prepared(weight), withBias ? bias : null, rows);
         }
 
         private LoraTable table(Random random) {

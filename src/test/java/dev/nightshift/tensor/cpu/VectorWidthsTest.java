@@ -32,17 +32,23 @@ class VectorWidthsTest {
 
     private static void sameAtEveryWidth(String what, Function<VectorOps, float[]> operation, float[] wanted) {
         for (int bits : WIDTHS) {
-            for (int threads : new int[] {1, 3}) {
-                try (VectorOps ops = new VectorOps(BUDGET, threads, bits)) {
-                    float[] got = operation.apply(ops);
-                    float[] expected = wanted == null ? got : wanted;
-                    assertThat(got)
-                            .as("%s, %d bits, %d threads", what, bits, threads)
-                            .isEqualTo(expected);
-                    wanted = expected;
-                }
+            wanted = same(what + ", " + bits, bits, CpuKernels.VECTOR, operation, wanted);
+        }
+        // differs where the machine has machine code
+        same(what + ", machine code", MachineCode.BITS, CpuKernels.AUTO, operation, wanted);
+    }
+
+    private static float[] same(
+            String what, int bits, CpuKernels kernels, Function<VectorOps, float[]> operation, float[] wanted) {
+        float[] expected = wanted;
+        for (int threads : new int[] {1, 3}) {
+            try (VectorOps ops = new VectorOps(BUDGET, threads, bits, kernels)) {
+                float[] got = operation.apply(ops);
+                expected = expected == null ? got : expected;
+                assertThat(got).as("%s, %d threads", what, threads).isEqualTo(expected);
             }
         }
+        return expected;
     }
 
     private static float[] linear(VectorOps ops, float[] x, Weight weight, float[] bias) {
@@ -112,7 +118,7 @@ class VectorWidthsTest {
             for (int[] size : new int[][] {{128, 64, 64}, {128, 32, 32}, {80, 64, 16}, {72, 128, 8}, {192, 4096, 64}}) {
                 Weight.FourBit weight = CpuFixtures.fourBit(random, code, 70, size[0], size[1]);
                 float[] bias = CpuFixtures.normal(random, 70);
-                for (int rows : new int[] {1, 2, 7}) {
+                for (int rows : new int[] {1, 2, 7, 12, 15, 18}) {
                     float[] x = CpuFixtures.normal(random, rows * size[0]);
                     sameAtEveryWidth(
                             code + " " + List.of(size[0], size[1], rows),
@@ -127,13 +133,15 @@ class VectorWidthsTest {
     void denseLinearIsTheChainOverSegments() {
         Random random = new Random(2);
         for (DType dtype : List.of(DType.BF16, DType.F16, DType.F32)) {
-            for (int columns : new int[] {64, 101, 130}) {
+            for (int columns : new int[] {64, 101, 130, 192}) {
                 Weight.Dense weight = CpuFixtures.dense(random, dtype, 67, columns);
                 float[] bias = CpuFixtures.normal(random, 67);
-                for (int rows : new int[] {1, 5}) {
+                for (int rows : new int[] {1, 3, 5, 11, 16, 17}) {
                     float[] x = CpuFixtures.normal(random, rows * columns);
                     sameAtEveryWidth(
-                            dtype + " " + columns, ops -> linear(ops, x, weight, bias), chain(x, weight, bias));
+                            dtype + " " + List.of(columns, rows),
+                            ops -> linear(ops, x, weight, bias),
+                            chain(x, weight, bias));
                 }
             }
         }
@@ -251,7 +259,7 @@ class VectorWidthsTest {
 
     private static float[] gradient(int bits, int threads, Weight weight, float[] dy) {
         int rows = dy.length / weight.rows();
-        try (VectorOps ops = new VectorOps(BUDGET, threads, bits)) {
+        try (VectorOps ops = new VectorOps(BUDGET, threads, bits, CpuKernels.AUTO)) {
             Tensor dx = CpuFixtures.zeros(ops, rows, weight.columns());
             ops.training()
                     .linearBackward(dx, CpuFixtures.floats(ops, dy, rows, weight.rows()), ops.prepare(weight), false);

@@ -1,0 +1,120 @@
+package dev.nightshift.tensor.cpu.x86;
+
+import static dev.nightshift.tensor.cpu.x86.Assembler.General.*;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.nightshift.tensor.cpu.x86.Assembler.General;
+import dev.nightshift.tensor.cpu.x86.Assembler.Label;
+import dev.nightshift.tensor.cpu.x86.Assembler.Memory;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.ValueLayout;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Consumer;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestFactory;
+
+/** Encodings as the GNU assembler (binutils 2.40) makes them. */
+class AssemblerTest {
+    private static final List<Instruction> INSTRUCTIONS = List.of(
+            instruction(a -> a.vmovups(3, at(RSI, 64)), "c5 fc 10 5e 40"),
+            instruction(a -> a.vmovups(12, at(R9, 128)), "c4 41 7c 10 a1 80 00 00 00"),
+            instruction(a -> a.vmovups(9, at(RSP, 8192)), "c5 7c 10 8c 24 00 20 00 00"),
+            instruction(a -> a.vmovups(at(R12, -128), 4), "c4 c1 7c 11 64 24 80"),
+            instruction(a -> a.vmovups(at(R13, 0), 15), "c4 41 7c 11 7d 00"),
+            instruction(a -> a.vbroadcastss(10, at(RAX, 4)), "c4 62 7d 18 50 04"),
+            instruction(a -> a.vbroadcastss(1, at(RBP, 0)), "c4 e2 7d 18 4d 00"),
+            instruction(a -> a.vxorps(0, 0, 0), "c5 fc 57 c0"),
+            instruction(a -> a.vxorps(9, 10, 11), "c4 41 2c 57 cb"),
+            instruction(a -> a.vpshufb(4, 14, 13), "c4 c2 0d 00 e5"),
+            instruction(a -> a.vpshufb(12, 12, at(R8, 128)), "c4 42 1d 00 a0 80 00 00 00"),
+            instruction(a -> a.vpand(13, 12, at(R8, 160)), "c4 41 1d db a8 a0 00 00 00"),
+            instruction(a -> a.vpand(1, 2, 3), "c5 ed db cb"),
+            instruction(a -> a.vpsrlw(12, 12, 4), "c4 c1 1d 71 d4 04"),
+            instruction(a -> a.vpsrlw(2, 9, 4), "c4 c1 6d 71 d1 04"),
+            instruction(a -> a.vpcmpeqd(13, 13, 13), "c4 41 15 76 ed"),
+            instruction(a -> a.vpslld(8, 11, 16), "c4 c1 3d 72 f3 10"),
+            instruction(a -> a.vpunpcklbw(12, 4, 5), "c5 5d 60 e5"),
+            instruction(a -> a.vpunpckhbw(4, 4, 15), "c4 c1 5d 68 e7"),
+            instruction(a -> a.vpunpcklwd(14, 12, 13), "c4 41 1d 61 f5"),
+            instruction(a -> a.vpunpckhwd(0, 1, 2), "c5 f5 69 c2"),
+            instruction(a -> a.vaddps(3, 3, at(R9, 224)), "c4 c1 64 58 99 e0 00 00 00"),
+            instruction(a -> a.vfmadd231ps(7, 14, 15), "c4 c2 0d b8 ff"),
+            instruction(a -> a.vfmadd231ps(9, 1, at(R10, 32)), "c4 42 75 b8 4a 20"),
+            instruction(a -> a.vzeroupper(), "c5 f8 77"),
+            instruction(a -> a.mov(R10, RSI), "49 89 f2"),
+            instruction(a -> a.mov(RAX, R15), "4c 89 f8"),
+            instruction(a -> a.mov(RBX, at(RSP, 48)), "48 8b 5c 24 30"),
+            instruction(a -> a.mov(R14, at(R12, 512)), "4d 8b b4 24 00 02 00 00"),
+            instruction(a -> a.add(RDI, 256), "48 81 c7 00 01 00 00"),
+            instruction(a -> a.add(R9, 1), "49 83 c1 01"),
+            instruction(a -> a.add(RAX, R8), "4c 01 c0"),
+            instruction(a -> a.sub(R11, 1), "49 83 eb 01"),
+            instruction(a -> a.sub(RDI, RBX), "48 29 df"),
+            instruction(a -> a.and(RSP, -64), "48 83 e4 c0"),
+            instruction(a -> a.shl(R11, 7), "49 c1 e3 07"),
+            instruction(a -> a.test(RDX), "48 85 d2"),
+            instruction(a -> a.cmovz(R13, RSI), "4c 0f 44 ee"),
+            instruction(a -> a.push(RBX), "53"),
+            instruction(a -> a.push(R13), "41 55"),
+            instruction(a -> a.pop(R12), "41 5c"),
+            instruction(a -> a.ret(), "c3"));
+
+    private record Instruction(Consumer<Assembler> emit, String hex) {}
+
+    private static Instruction instruction(Consumer<Assembler> emit, String hex) {
+        return new Instruction(emit, hex);
+    }
+
+    private static Memory at(General base, int displacement) {
+        return new Memory(base, displacement);
+    }
+
+    @TestFactory
+    Stream<DynamicTest> instructionsAreEncodedAsTheGnuAssemblerDoes() {
+        return INSTRUCTIONS.stream()
+                .map(one -> DynamicTest.dynamicTest(one.hex(), () -> {
+                    Assembler assembler = new Assembler();
+                    one.emit().accept(assembler);
+                    assertThat(HexFormat.ofDelimiter(" ").formatHex(assembler.bytes()))
+                            .isEqualTo(one.hex());
+                }));
+    }
+
+    @Test
+    void registersThatAreNoneAreRefused() {
+        assertThatThrownBy(() -> new Assembler().vxorps(16, 0, 0)).hasMessageContaining("vector register 16");
+        assertThatThrownBy(() -> new Assembler().vpunpcklbw(0, 0, -1)).hasMessageContaining("vector register -1");
+    }
+
+    /** 10 + 9 + ... + 1, added in a loop that jumps back. */
+    @Test
+    void codeRunsAndJumpsBack() throws Throwable {
+        Optional<String> obstacle = Executable.obstacle(Set.of());
+        assumeTrue(obstacle.isEmpty(), () -> "no machine code here: " + obstacle.get());
+        Assembler a = new Assembler();
+        a.sub(RAX, RAX);
+        Label loop = a.here();
+        a.add(RAX, RDI);
+        a.sub(RDI, 1);
+        a.jnz(loop);
+        a.ret();
+        long sum = (long)
+                Executable.function(a.bytes(), FunctionDescriptor.of(ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG))
+                        .invokeExact(10L);
+        assertThat(sum).isEqualTo(55);
+    }
+
+    @Test
+    void aProcessorThatLacksAFeatureIsNamed() {
+        assumeTrue(Executable.obstacle(Set.of()).isEmpty(), "no machine code here at all");
+        assertThat(Executable.obstacle(Set.of("sse2"))).isEmpty();
+        assertThat(Executable.obstacle(Set.of("sse2", "warp9"))).hasValue("processor without warp9");
+    }
+}
