@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import com.google.protobuf.ByteString;
 import dev.nightshift.TestSettings;
+import dev.nightshift.api.OpenFiles;
 import dev.nightshift.api.http.TinyAdapter;
 import dev.nightshift.proto.v1.Adapter;
 import dev.nightshift.proto.v1.AdapterPart;
@@ -39,6 +40,7 @@ import io.quarkus.test.common.http.TestHTTPResource;
 import io.quarkus.test.junit.QuarkusTest;
 import java.net.URI;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
@@ -46,6 +48,8 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Predicate;
 import org.eclipse.microprofile.config.ConfigProvider;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -58,6 +62,12 @@ import org.junit.jupiter.api.Test;
 @QuarkusTestResource(TestSettings.class)
 class AdapterGrpcTest {
     private static final int PIECE_BYTES = 5000;
+    /** Bytes of a download's message. */
+    private static final int CHUNK = 1 << 18;
+    /** Bytes that the client's connection takes without anybody reading. */
+    private static final int WINDOW = 1 << 20;
+
+    private static final Duration SOON = Duration.ofSeconds(20);
 
     @TestHTTPResource
     URI server;
@@ -154,6 +164,45 @@ class AdapterGrpcTest {
                         .getModel(GetModelRequest.newBuilder().setName("wired").build())
                         .getRoot())
                 .isEqualTo("wired@1");
+    }
+
+    private Stubborn<DownloadAdapterRequest, DownloadAdapterResponse> stubborn(AtomicLong bytes) {
+        Stubborn<DownloadAdapterRequest, DownloadAdapterResponse> reader =
+                Stubborn.counting(bytes, message -> message.getChunk().size());
+        AdapterServiceGrpc.newStub(channel)
+                .downloadAdapter(
+                        DownloadAdapterRequest.newBuilder()
+                                .setName("unread-by-grpc")
+                                .build(),
+                        reader);
+        return reader;
+    }
+
+    @Test
+    void aReaderThatTakesNothingLeavesTheAdapterOnDisk() throws Exception {
+        OpenFiles.assumeTold();
+        TinyAdapter adapter = TinyAdapter.withHead(64, 55);
+        upload("unread-by-grpc", adapter.tar());
+        Predicate<Path> weights =
+                open -> open.toString().contains("/unread-by-grpc/") && open.endsWith("adapter_model.safetensors");
+        AtomicLong bytes = new AtomicLong();
+        Stubborn<DownloadAdapterRequest, DownloadAdapterResponse> reader = stubborn(bytes);
+        assertThat(reader.awaitFirst()).isTrue();
+        assertThat(OpenFiles.settled(weights))
+                .as("bytes taken of %d for a reader of one message", adapter.weights().length)
+                .isBetween((long) CHUNK / 2, (long) WINDOW + 4 * CHUNK)
+                .isLessThan(adapter.weights().length / 2);
+        reader.readOn();
+        assertThat(bytes.get()).isGreaterThan(adapter.weights().length);
+        assertThat(OpenFiles.closed(weights, SOON)).as("closed at its end").isTrue();
+        Stubborn<DownloadAdapterRequest, DownloadAdapterResponse> leaving = stubborn(bytes);
+        assertThat(leaving.awaitFirst()).isTrue();
+        leaving.leave();
+        assertThat(OpenFiles.closed(weights, SOON))
+                .as("closed once the reader left")
+                .isTrue();
+        adapters.deleteAdapter(
+                DeleteAdapterRequest.newBuilder().setName("unread-by-grpc").build());
     }
 
     @Test

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import com.google.protobuf.ByteString;
 import com.google.protobuf.Duration;
 import dev.nightshift.TestSettings;
+import dev.nightshift.api.OpenFiles;
 import dev.nightshift.proto.v1.DeleteFileRequest;
 import dev.nightshift.proto.v1.DownloadFileRequest;
 import dev.nightshift.proto.v1.DownloadFileResponse;
@@ -20,8 +21,6 @@ import io.grpc.ManagedChannel;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.netty.NettyChannelBuilder;
-import io.grpc.stub.ClientCallStreamObserver;
-import io.grpc.stub.ClientResponseObserver;
 import io.grpc.stub.StreamObserver;
 import io.quarkus.test.common.QuarkusTestResource;
 import io.quarkus.test.common.http.TestHTTPResource;
@@ -30,21 +29,14 @@ import io.restassured.RestAssured;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.OptionalLong;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
-import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -60,6 +52,8 @@ class FileGrpcTest {
     private static final int CHUNK = 1 << 18;
     /** Bytes that the client's connection takes without anybody reading. */
     private static final int WINDOW = 1 << 20;
+
+    private static final java.time.Duration SOON = java.time.Duration.ofSeconds(20);
 
     @TestHTTPResource
     URI server;
@@ -163,80 +157,37 @@ class FileGrpcTest {
                 .isEqualTo(content);
     }
 
-    /** Where the server's reader of a file stands: it is of this process, and the kernel tells. */
-    private static OptionalLong position(String id) throws IOException {
-        try (Stream<Path> open = Files.list(Path.of("/proc/self/fd"))) {
-            for (Path link : open.toList()) {
-                try {
-                    if (Files.readSymbolicLink(link).endsWith(id)) {
-                        String facts =
-                                Files.readString(Path.of("/proc/self/fdinfo").resolve(link.getFileName()));
-                        return OptionalLong.of(Long.parseLong(
-                                facts.lines().findFirst().orElseThrow().replaceAll("\\D", "")));
-                    }
-                } catch (NoSuchFileException closedMeanwhile) {
-                    // another one's
-                }
-            }
-        }
-        return OptionalLong.empty();
-    }
-
-    /** Reads one message and no more. */
-    private static final class Stubborn implements ClientResponseObserver<DownloadFileRequest, DownloadFileResponse> {
-        private final CountDownLatch first = new CountDownLatch(1);
-        private final CompletableFuture<Void> end = new CompletableFuture<>();
-        private final AtomicLong bytes = new AtomicLong();
-        private ClientCallStreamObserver<DownloadFileRequest> call;
-
-        @Override
-        public void beforeStart(ClientCallStreamObserver<DownloadFileRequest> starting) {
-            call = starting;
-            call.disableAutoRequestWithInitial(1);
-        }
-
-        @Override
-        public void onNext(DownloadFileResponse message) {
-            bytes.addAndGet(message.getChunk().size());
-            first.countDown();
-        }
-
-        @Override
-        public void onError(Throwable failure) {
-            end.completeExceptionally(failure);
-        }
-
-        @Override
-        public void onCompleted() {
-            end.complete(null);
-        }
+    private Stubborn<DownloadFileRequest, DownloadFileResponse> stubborn(File file, AtomicLong bytes) {
+        Stubborn<DownloadFileRequest, DownloadFileResponse> reader =
+                Stubborn.counting(bytes, message -> message.getChunk().size());
+        FileServiceGrpc.newStub(channel)
+                .downloadFile(
+                        DownloadFileRequest.newBuilder().setId(file.getId()).build(), reader);
+        return reader;
     }
 
     @Test
     void aReaderThatTakesNothingLeavesTheFileOnDisk() throws Exception {
-        Assumptions.assumeTrue(Files.exists(Path.of("/proc/self/fdinfo")), "the kernel does not tell positions");
+        OpenFiles.assumeTold();
         byte[] content = new byte[36 << 20];
         File file = upload("large.bin", "user_data", content, 1 << 20);
-        Stubborn reader = new Stubborn();
-        FileServiceGrpc.newStub(channel)
-                .downloadFile(
-                        DownloadFileRequest.newBuilder().setId(file.getId()).build(), reader);
-        assertThat(reader.first.await(10, TimeUnit.SECONDS)).isTrue();
-        long before = -1;
-        long now = position(file.getId()).orElseThrow();
-        for (int i = 0; i < 100 && now != before; i++) {
-            before = now;
-            Thread.sleep(200);
-            now = position(file.getId()).orElseThrow();
-        }
-        assertThat(now)
+        AtomicLong bytes = new AtomicLong();
+        Stubborn<DownloadFileRequest, DownloadFileResponse> reader = stubborn(file, bytes);
+        assertThat(reader.awaitFirst()).isTrue();
+        assertThat(OpenFiles.settled(open -> open.endsWith(file.getId())))
                 .as("bytes taken from the file for a reader of one message")
-                .isEqualTo(before)
                 .isBetween((long) CHUNK, (long) WINDOW + 4 * CHUNK);
-        reader.call.request(1000);
-        reader.end.get(60, TimeUnit.SECONDS);
-        assertThat(reader.bytes.get()).isEqualTo(content.length);
-        assertThat(position(file.getId())).as("closed").isEmpty();
+        reader.readOn();
+        assertThat(bytes.get()).isEqualTo(content.length);
+        assertThat(OpenFiles.closed(open -> open.endsWith(file.getId()), SOON))
+                .as("closed at its end")
+                .isTrue();
+        Stubborn<DownloadFileRequest, DownloadFileResponse> leaving = stubborn(file, bytes);
+        assertThat(leaving.awaitFirst()).isTrue();
+        leaving.leave();
+        assertThat(OpenFiles.closed(open -> open.endsWith(file.getId()), SOON))
+                .as("closed once the reader left")
+                .isTrue();
     }
 
     @Test

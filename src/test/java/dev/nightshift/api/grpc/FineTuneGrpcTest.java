@@ -3,8 +3,9 @@ package dev.nightshift.api.grpc;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
-import com.sun.management.HotSpotDiagnosticMXBean;
 import dev.nightshift.TestSettings;
+import dev.nightshift.api.EventfulJob;
+import dev.nightshift.api.VirtualThreads;
 import dev.nightshift.proto.v1.CreateFineTuneJobRequest;
 import dev.nightshift.proto.v1.FineTuneEvent;
 import dev.nightshift.proto.v1.FineTuneJob;
@@ -14,6 +15,7 @@ import dev.nightshift.proto.v1.FineTuneState;
 import dev.nightshift.proto.v1.ListModelsRequest;
 import dev.nightshift.proto.v1.ModelServiceGrpc;
 import dev.nightshift.proto.v1.WatchFineTuneJobRequest;
+import dev.nightshift.store.Database;
 import io.grpc.Context;
 import io.grpc.ManagedChannel;
 import io.grpc.Status;
@@ -24,9 +26,9 @@ import io.quarkus.test.common.QuarkusTestResource;
 import io.quarkus.test.common.http.TestHTTPResource;
 import io.quarkus.test.junit.QuarkusTest;
 import io.restassured.RestAssured;
+import jakarta.inject.Inject;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.lang.management.ManagementFactory;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -38,6 +40,7 @@ import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import org.eclipse.microprofile.config.inject.ConfigProperty;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -49,8 +52,14 @@ import org.junit.jupiter.api.Test;
 @QuarkusTest
 @QuarkusTestResource(TestSettings.class)
 class FineTuneGrpcTest {
+    /** Bytes that the client's connection takes without anybody reading. */
+    private static final int WINDOW = 1 << 20;
+
     @TestHTTPResource
     URI server;
+
+    @Inject
+    Database database;
 
     @ConfigProperty(name = "nightshift.data")
     String data;
@@ -142,13 +151,7 @@ class FineTuneGrpcTest {
     }
 
     private static boolean watched() throws IOException {
-        Path dump = Files.createTempDirectory("threads").resolve("dump.json");
-        ManagementFactory.getPlatformMXBean(HotSpotDiagnosticMXBean.class)
-                .dumpThreads(dump.toString(), HotSpotDiagnosticMXBean.ThreadDumpFormat.JSON);
-        boolean found = Files.readString(dump).contains("\"job-watch\"");
-        Files.delete(dump);
-        Files.delete(dump.getParent());
-        return found;
+        return VirtualThreads.live("job-watch");
     }
 
     @Test
@@ -206,6 +209,39 @@ class FineTuneGrpcTest {
         int steps = jobs.getFineTuneJob(name(job)).getStepsDone();
         await("further steps", () -> jobs.getFineTuneJob(name(job)).getStepsDone() > steps);
         jobs.cancelFineTuneJob(name(job));
+    }
+
+    private Stubborn<WatchFineTuneJobRequest, FineTuneEvent> stubborn(EventfulJob job, AtomicLong events) {
+        Stubborn<WatchFineTuneJobRequest, FineTuneEvent> reader = Stubborn.counting(events, event -> 1);
+        FineTuneServiceGrpc.newStub(channel)
+                .watchFineTuneJob(
+                        WatchFineTuneJobRequest.newBuilder().setId(job.id()).build(), reader);
+        return reader;
+    }
+
+    @Test
+    void eventsWaitInTheDatabaseForTheirReader() throws Exception {
+        try (EventfulJob job = new EventfulJob(
+                database,
+                ModelServiceGrpc.newBlockingStub(channel)
+                        .listModels(ListModelsRequest.getDefaultInstance())
+                        .getModels(0)
+                        .getName())) {
+            AtomicLong events = new AtomicLong();
+            Stubborn<WatchFineTuneJobRequest, FineTuneEvent> reader = stubborn(job, events);
+            assertThat(reader.awaitFirst()).isTrue();
+            assertThat(job.settledRowsRead())
+                    .as("events read for a reader of one")
+                    .isBetween(1L, (long) WINDOW / EventfulJob.EVENT_CHARACTERS + 2 * EventfulJob.TURN);
+            reader.readOn();
+            assertThat(events.get()).isBetween(EventfulJob.EVENTS + 1L, EventfulJob.EVENTS + 5L);
+            await("the end of the watch", () -> !watched());
+
+            Stubborn<WatchFineTuneJobRequest, FineTuneEvent> leaving = stubborn(job, events);
+            assertThat(leaving.awaitFirst()).isTrue();
+            leaving.leave();
+            await("the end of the watch", () -> !watched());
+        }
     }
 
     private static FineTuneJobName name(FineTuneJob job) {

@@ -4,6 +4,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.OutputStream;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.net.SocketTimeoutException;
@@ -43,6 +44,14 @@ final class RawHttp implements Closeable {
         return send(body);
     }
 
+    RawHttp get(String path, String... headers) throws IOException {
+        StringBuilder head = new StringBuilder("GET " + path + " HTTP/1.1\r\nHost: localhost\r\n");
+        for (String header : headers) {
+            head.append(header).append("\r\n");
+        }
+        return send(head.append("\r\n").toString().getBytes(StandardCharsets.ISO_8859_1));
+    }
+
     RawHttp send(byte[] bytes) throws IOException {
         socket.getOutputStream().write(bytes);
         socket.getOutputStream().flush();
@@ -78,6 +87,12 @@ final class RawHttp implements Closeable {
         socket.setSoTimeout((int) timeout.toMillis());
         seen.writeBytes(socket.getInputStream().readAllBytes());
         return text();
+    }
+
+    /** Reads to the connection's end and keeps nothing. */
+    long bytesUntilClosed(Duration timeout) throws IOException {
+        socket.setSoTimeout((int) timeout.toMillis());
+        return socket.getInputStream().transferTo(OutputStream.nullOutputStream());
     }
 
     String text() {

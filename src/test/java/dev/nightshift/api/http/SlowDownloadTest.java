@@ -1,0 +1,104 @@
+package dev.nightshift.api.http;
+
+import static io.restassured.RestAssured.given;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.nightshift.TestSettings;
+import dev.nightshift.api.OpenFiles;
+import dev.nightshift.api.SocketBuffers;
+import io.quarkus.test.common.QuarkusTestResource;
+import io.quarkus.test.common.http.TestHTTPResource;
+import io.quarkus.test.junit.QuarkusTest;
+import java.io.IOException;
+import java.net.URI;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.function.Predicate;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/** Downloads whose readers take nothing, or leave. */
+@Tag("server")
+@QuarkusTest
+@QuarkusTestResource(TestSettings.class)
+class SlowDownloadTest {
+    private static final Duration SOON = Duration.ofSeconds(20);
+    /** The client's receive buffer. */
+    private static final int RECEIVE = 4096;
+    /** What the server may have read and not yet handed to the kernel, generously. */
+    private static final int IN_HAND = 1 << 20;
+
+    @TestHTTPResource
+    URI server;
+
+    @BeforeEach
+    void positionsAreTold() {
+        OpenFiles.assumeTold();
+    }
+
+    private static String upload(byte[] content) {
+        return given().multiPart("purpose", "user_data")
+                .multiPart("file", "large.bin", content)
+                .post("/v1/files")
+                .then()
+                .statusCode(200)
+                .extract()
+                .path("id");
+    }
+
+    /** Asks, takes the answer's head and no more. */
+    private RawHttp stubborn(String path) throws IOException {
+        RawHttp http = new RawHttp(server, RECEIVE).get(path, "Connection: close");
+        assertThat(http.until("\r\n\r\n", SOON)).startsWith("HTTP/1.1 200");
+        return http;
+    }
+
+    private void waitsForItsReader(String path, Predicate<Path> file, long bytes) throws Exception {
+        long most = SocketBuffers.sendMax() + IN_HAND;
+        assertThat(bytes).as("more than the connection holds").isGreaterThan(2 * most);
+        try (RawHttp reader = stubborn(path)) {
+            assertThat(OpenFiles.settled(file))
+                    .as("bytes taken from the file for a reader of nothing")
+                    .isLessThan(most);
+            // the head and a little more have been seen
+            assertThat(reader.bytesUntilClosed(SOON)).as("the rest").isGreaterThan(bytes - 2 * RECEIVE);
+        }
+        assertThat(OpenFiles.closed(file, SOON)).as("closed at its end").isTrue();
+    }
+
+    private void endsWithItsReader(String path, Predicate<Path> file) throws Exception {
+        RawHttp reader = stubborn(path);
+        OpenFiles.settled(file);
+        reader.reset();
+        assertThat(OpenFiles.closed(file, SOON))
+                .as("closed once the reader left")
+                .isTrue();
+    }
+
+    @Test
+    void aFilesContentWaitsOnDiskForItsReader() throws Exception {
+        byte[] content = new byte[36 << 20];
+        String id = upload(content);
+        String path = "/v1/files/" + id + "/content";
+        waitsForItsReader(path, open -> open.endsWith(id), content.length);
+        endsWithItsReader(path, open -> open.endsWith(id));
+        given().delete("/v1/files/" + id).then().statusCode(200);
+    }
+
+    @Test
+    void anAdaptersArchiveWaitsOnDiskForItsReader() throws Exception {
+        TinyAdapter adapter = TinyAdapter.withHead(256, 81);
+        given().queryParam("name", "unread")
+                .contentType("application/x-tar")
+                .body(adapter.tar())
+                .post("/v1/adapters")
+                .then()
+                .statusCode(200);
+        Predicate<Path> weights =
+                open -> open.toString().contains("/unread/") && open.endsWith("adapter_model.safetensors");
+        waitsForItsReader("/v1/adapters/unread/download", weights, adapter.weights().length);
+        endsWithItsReader("/v1/adapters/unread/download", weights);
+        given().delete("/v1/adapters/unread").then().statusCode(200);
+    }
+}
