@@ -66,23 +66,43 @@ public final class AdapterLibrary {
 
     // ---- in
 
+    /** Throws INVALID_REQUEST for what can be no adapter's name. */
+    public static void checkName(String name) {
+        AdapterFolders.checkedName(name);
+    }
+
     /** Publishes the PEFT folder in a {@code .tar} or {@code .zip} as the next version of {@code name}. */
     public AdapterVersion upload(String name, InputStream archive) {
         AdapterFolders.checkedName(name);
         Path spool = registry.stage();
-        Path staged = registry.stage();
         try {
             Path file = spool.resolve("archive");
             copy(archive, file, 0);
-            AdapterArchive.unpack(file, staged, limits);
-            return publish(name, staged);
+            return uploadArchive(name, file);
         } catch (IOException e) {
-            throw new ServingException(
-                    ErrorCode.INVALID_REQUEST, "adapter: the archive can't be read: " + e.getMessage(), e);
+            throw unreadable(e);
         } finally {
             registry.discard(spool);
+        }
+    }
+
+    /** The same from a file, which stays. */
+    public AdapterVersion uploadArchive(String name, Path archive) {
+        AdapterFolders.checkedName(name);
+        Path staged = registry.stage();
+        try {
+            AdapterArchive.unpack(archive, staged, limits);
+            return publish(name, staged);
+        } catch (IOException e) {
+            throw unreadable(e);
+        } finally {
             registry.discard(staged);
         }
+    }
+
+    private static ServingException unreadable(IOException cause) {
+        return new ServingException(
+                ErrorCode.INVALID_REQUEST, "adapter: the archive can't be read: " + cause.getMessage(), cause);
     }
 
     /** Publishes PEFT's two files; they are copied. */

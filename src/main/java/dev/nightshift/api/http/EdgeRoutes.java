@@ -25,8 +25,8 @@ public class EdgeRoutes {
     static final int BEFORE_LIMIT = -100;
 
     private static final Pattern REQUEST_ID = Pattern.compile("[A-Za-z0-9._:-]{1,128}");
-    /** Its resource writes the body to disk as it comes. */
-    private static final String UPLOAD = "/v1/adapters";
+    /** Its body goes to disk as it comes. */
+    static final String UPLOAD = "/v1/adapters";
 
     private static final Pattern SLASHES = Pattern.compile("/{2,}");
     private static final String SEEN = EdgeRoutes.class.getName();
@@ -65,10 +65,10 @@ public class EdgeRoutes {
             call.reroute(query == null ? tidy : tidy + "?" + query);
             return;
         }
-        boolean upload = UPLOAD.equals(tidy);
-        if (declaredLength(call) > (upload ? limits.uploadBytes() : limits.bodyBytes())
-                && !FileRoutes.takes(call.request())) {
-            refuseBody(call, upload);
+        boolean ownLimit = call.request().method().equals(HttpMethod.POST) && UPLOAD.equals(tidy)
+                || FileRoutes.takes(call.request());
+        if (!ownLimit && declaredLength(call) > limits.bodyBytes()) {
+            UploadRoute.refuse(call, JsonBody.tooLarge("of " + declaredLength(call) + " bytes", limits.bodyBytes()));
             return;
         }
         if (call.request().method().equals(HttpMethod.POST) && inFlight.count() > limits.requests()) {
@@ -119,18 +119,6 @@ public class EdgeRoutes {
         } catch (NumberFormatException e) {
             return 0; // the HTTP codec has its own answer to that
         }
-    }
-
-    private void refuseBody(RoutingContext call, boolean upload) {
-        String size = "of " + declaredLength(call) + " bytes";
-        write(
-                call,
-                upload
-                        ? new ServingException(
-                                ErrorCode.PAYLOAD_TOO_LARGE,
-                                "The upload %s is larger than the limit of %d bytes (nightshift.adapter-upload-limit)"
-                                        .formatted(size, limits.uploadBytes()))
-                        : JsonBody.tooLarge(size, limits.bodyBytes()));
     }
 
     private static void unknown(RoutingContext call) {

@@ -69,7 +69,7 @@ public class Exchanges {
 
     private <T> Future<T> onWorker(RoutingContext call, Function<byte[], T> work) {
         Context context = Vertx.currentContext();
-        return JsonBody.read(call.request(), limits.bodyBytes())
+        return JsonBody.read(call, limits.bodyBytes())
                 .compose(body -> context.executeBlocking(() -> work.apply(body), false));
     }
 

@@ -8,8 +8,6 @@ import dev.nightshift.files.Purpose;
 import dev.nightshift.files.StoredFile;
 import dev.nightshift.files.Upload;
 import dev.nightshift.files.Uploads;
-import io.vertx.core.Handler;
-import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.ext.web.FileUpload;
@@ -21,11 +19,9 @@ import jakarta.enterprise.event.Observes;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.function.Function;
 import java.util.regex.Pattern;
-import org.jboss.logging.Logger;
 
 /**
  * {@code POST /v1/files} and {@code POST /v1/uploads/{id}/parts}: multipart bodies that stream to the disk. They have a size
@@ -33,7 +29,6 @@ import org.jboss.logging.Logger;
  */
 @ApplicationScoped
 public class FileRoutes {
-    private static final Logger LOG = Logger.getLogger(FileRoutes.class);
     private static final String FILES = "/v1/files";
     private static final Pattern PARTS = Pattern.compile("/v1/uploads/[^/]+/parts");
     /** Room for the form around the file. */
@@ -55,79 +50,30 @@ public class FileRoutes {
     }
 
     void mount(@Observes Router router) {
-        mount(router, FILES, files.limits().fileBytesMax(), this::file);
-        mount(router, "/v1/uploads/:upload/parts", files.limits().partBytesMax(), this::part);
+        mount(router, FILES, files.limits().fileBytesMax(), "nightshift.files.file", this::file);
+        mount(router, "/v1/uploads/:upload/parts", files.limits().partBytesMax(), "nightshift.files.part", this::part);
     }
 
-    private void mount(Router router, String path, long bytesMax, Function<RoutingContext, Object> answer) {
+    private void mount(
+            Router router, String path, long bytesMax, String setting, Function<RoutingContext, Object> answer) {
+        UploadRoute route = new UploadRoute(path, bytesMax + FORM_BYTES_MAX, what -> tooLarge(what, bytesMax, setting));
         BodyHandler body = BodyHandler.create(files.incomingFolder().toString())
-                .setBodyLimit(bytesMax + FORM_BYTES_MAX)
+                .setBodyLimit(route.bytesMax())
                 .setDeleteUploadedFilesOnEnd(true);
-        List<Handler<RoutingContext>> steps = List.of(call -> check(call, bytesMax), body, call -> work(call, answer));
-        for (int i = 0; i < steps.size(); i++) {
-            router.post(path)
-                    .order(EdgeRoutes.BEFORE_LIMIT + 1 + i)
-                    .handler(steps.get(i))
-                    .failureHandler(call -> fail(call, bytesMax));
+        route.mount(router, FileRoutes::check, call -> UploadRoute.readForm(body, call), answer);
+    }
+
+    private static void check(RoutingContext call) {
+        if (!UploadRoute.isForm(call)) {
+            throw UploadRoute.unsupported(call, "multipart/form-data");
         }
     }
 
-    /** Checking and syncing a large file takes seconds, which the event loop must not wait for. */
-    private static void work(RoutingContext call, Function<RoutingContext, Object> answer) {
-        call.vertx()
-                .executeBlocking(() -> Buffer.buffer(Json.bytes(answer.apply(call))), false)
-                .onSuccess(json -> call.response()
-                        .putHeader("Content-Type", "application/json")
-                        .end(json))
-                .onFailure(failure -> {
-                    if (failure instanceof ServingException refusal) {
-                        EdgeRoutes.write(call, refusal);
-                    } else {
-                        call.fail(failure);
-                    }
-                });
-    }
-
-    private static void check(RoutingContext call, long bytesMax) {
-        String type = call.request().getHeader("Content-Type");
-        if (type == null || !type.toLowerCase(Locale.ROOT).startsWith("multipart/form-data")) {
-            EdgeRoutes.write(
-                    call,
-                    new ServingException(
-                            ErrorCode.UNSUPPORTED_MEDIA_TYPE,
-                            "Content-Type '" + type + "' is not supported; send multipart/form-data"));
-        } else if (EdgeRoutes.declaredLength(call) > bytesMax + FORM_BYTES_MAX) {
-            EdgeRoutes.write(call, tooLarge("The body has " + EdgeRoutes.declaredLength(call) + " bytes", bytesMax));
-        } else {
-            call.next();
-        }
-    }
-
-    private static ServingException tooLarge(String what, long bytesMax) {
+    private static ServingException tooLarge(String what, long bytesMax, String setting) {
         return new ServingException(
                 ErrorCode.PAYLOAD_TOO_LARGE,
-                what + ", the limit of a file or a part sent at once is " + bytesMax
-                        + "; larger files come through /v1/uploads");
-    }
-
-    private static void fail(RoutingContext call, long bytesMax) {
-        if (call.response().ended()) {
-            return;
-        }
-        ServingException failure;
-        if (call.statusCode() == 413) {
-            failure = tooLarge("The body is too large", bytesMax);
-        } else if (call.statusCode() >= 400 && call.statusCode() < 500) {
-            failure = new ServingException(ErrorCode.INVALID_REQUEST, "The body is no multipart form");
-        } else {
-            LOG.errorf(
-                    call.failure(),
-                    "%s %s failed",
-                    call.request().method(),
-                    call.request().path());
-            failure = new ServingException(ErrorCode.INTERNAL, "Internal error; the server's log has the reason");
-        }
-        EdgeRoutes.write(call, failure);
+                "%s is larger than the limit of a file or a part sent at once, %d bytes (%s); larger files come through /v1/uploads"
+                        .formatted(what, bytesMax, setting));
     }
 
     private Object file(RoutingContext call) {

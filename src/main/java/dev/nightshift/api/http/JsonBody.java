@@ -6,6 +6,7 @@ import io.vertx.core.Future;
 import io.vertx.core.Promise;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpServerRequest;
+import io.vertx.ext.web.RoutingContext;
 import java.util.Locale;
 import org.jboss.logging.Logger;
 
@@ -19,7 +20,8 @@ final class JsonBody {
      * Reads a body to its end without a waiting thread. An absent Content-Type counts as JSON, as small clients leave it out;
      * another one is a 415. A body that turns out longer than the limit, or grows beyond it when it is unpacked, is a 413.
      */
-    static Future<byte[]> read(HttpServerRequest request, long limit) {
+    static Future<byte[]> read(RoutingContext call, long limit) {
+        HttpServerRequest request = call.request();
         String type = request.getHeader("Content-Type");
         if (type != null && !isJson(type)) {
             return Future.failedFuture(new ServingException(
@@ -34,7 +36,7 @@ final class JsonBody {
             if (body.length() + (long) chunk.length() <= limit) {
                 body.appendBuffer(chunk);
             } else {
-                // what still comes is read and dropped, so that the client gets to see the answer
+                UnreadBody.drop(call);
                 whole.tryFail(tooLarge("read so far", limit));
             }
         });
