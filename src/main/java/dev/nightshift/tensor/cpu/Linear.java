@@ -36,7 +36,7 @@ final class Linear implements Workers.Job {
     /** Length of k that a panel covers. */
     private final int depth;
 
-    private final float[] ones;
+    private final Floats ones;
     private final Floats[] panel;
     private final Floats[] scales;
     private final float[][] blocks;
@@ -53,26 +53,18 @@ final class Linear implements Workers.Job {
     private long outStride;
     private long bias;
 
-    Linear(Workers workers, int bits, boolean machineCode, Adapters adapters) {
+    Linear(Workers workers, Kernels kernels, Adapters adapters) {
         this.workers = workers;
         this.adapters = adapters;
-        FourBitLanes java = Lanes.at(bits, FourBitLanes.class, FourBitVectors.class);
-        if (machineCode) {
-            MachineCode code = new MachineCode(java);
-            fourBit = code;
-            fourBitGroups = code;
-            denseGroups = code;
-        } else {
-            fourBit = java;
-            fourBitGroups = Lanes.at(bits, FourBitGroupLanes.class, FourBitGroups.class);
-            denseGroups = DenseGroupLanes.NONE;
-        }
-        dense = Lanes.at(bits, DenseLanes.class, DenseVectors.class);
-        panels = Lanes.at(bits, PanelLanes.class, PanelVectors.class);
-        tileRows = tileRows(bits);
+        fourBit = kernels.fourBit();
+        fourBitGroups = kernels.fourBitGroups();
+        denseGroups = kernels.denseGroups();
+        dense = kernels.dense();
+        panels = kernels.panels();
+        tileRows = tileRows(kernels.bits());
         depth = PANEL / tileRows / DENSE_SEGMENT * DENSE_SEGMENT;
-        ones = new float[depth / 8 * tileRows];
-        Arrays.fill(ones, 1);
+        ones = Floats.of(depth / 8 * tileRows);
+        Arrays.fill(ones.values(), 1);
         int threads = workers.threads();
         // an odd number of columns leaves one k more in a panel of pairs
         panel = floats(threads, (depth + 1) * tileRows);
@@ -81,7 +73,7 @@ final class Linear implements Workers.Job {
         totals = floats(threads, ROWS * tileRows);
     }
 
-    private static Floats[] floats(int threads, int length) {
+    static Floats[] floats(int threads, int length) {
         return Stream.generate(() -> Floats.of(length + APART)).limit(threads).toArray(Floats[]::new);
     }
 
@@ -205,7 +197,7 @@ final class Linear implements Workers.Job {
         for (int k = 0; k < columns; k += depth) {
             int segments = Math.min(depth, columns - k) / segment;
             fourBit.panel(at, segments, segment, four.table(), panel[thread], scales[thread]);
-            multiply(k, columns, 0, segments, segment, scales[thread].values(), thread);
+            multiply(k, columns, 0, segments, segment, scales[thread], thread);
             at += (long) segments * four.segmentBytes();
         }
     }
@@ -257,18 +249,18 @@ final class Linear implements Workers.Job {
         }
     }
 
-    private void multiply(int k, int columns, int po, int segments, int segment, float[] factors, int thread) {
+    private void multiply(int k, int columns, int po, int segments, int segment, Floats factors, int thread) {
         panels.multiply(
-                input.values(),
+                input,
                 k * PanelLanes.GROUP,
                 columns * PanelLanes.GROUP,
                 groups,
-                panel[thread].values(),
+                panel[thread],
                 po,
                 segments,
                 segment,
                 factors,
                 0,
-                totals[thread].values());
+                totals[thread]);
     }
 }

@@ -15,17 +15,17 @@ interface PanelLanes {
      * @param totals [groups * GROUP][tileRows]
      */
     void multiply(
-            float[] x,
+            Floats x,
             int xo,
             int stride,
             int groups,
-            float[] panel,
+            Floats panel,
             int po,
             int segments,
             int segment,
-            float[] scales,
+            Floats scales,
             int so,
-            float[] totals);
+            Floats totals);
 
     /** {@code count} totals to native memory, a bias added unless its address is 0; the bias may lie at {@code out}. */
     void store(float[] totals, int from, int count, long bias, long out);

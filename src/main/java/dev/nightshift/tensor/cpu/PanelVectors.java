@@ -19,17 +19,21 @@ final class PanelVectors implements PanelLanes {
 
     @Override
     public void multiply(
-            float[] x,
+            Floats x,
             int xo,
             int stride,
             int groups,
-            float[] panel,
+            Floats panel,
             int po,
             int segments,
             int segment,
-            float[] scales,
+            Floats scales,
             int so,
-            float[] totals) {
+            Floats totals) {
+        float[] xs = x.values();
+        float[] ps = panel.values();
+        float[] ss = scales.values();
+        float[] ts = totals.values();
         for (int group = 0; group < groups; group++) {
             int columns = LANES == 16 ? TILE : 2 * LANES;
             for (int column = 0; column < TILE; column += columns) {
@@ -38,9 +42,9 @@ final class PanelVectors implements PanelLanes {
                 int to = group * GROUP * TILE + column;
                 for (int s = 0; s < segments; s++) {
                     if (LANES == 16) {
-                        wide(x, at, panel, panelAt, segment, scales, so + s * TILE, totals, to);
+                        wide(xs, at, ps, panelAt, segment, ss, so + s * TILE, ts, to);
                     } else {
-                        product(x, at, panel, panelAt, segment, scales, so + s * TILE + column, totals, to);
+                        product(xs, at, ps, panelAt, segment, ss, so + s * TILE + column, ts, to);
                     }
                     at += segment * GROUP;
                     panelAt += segment * TILE;

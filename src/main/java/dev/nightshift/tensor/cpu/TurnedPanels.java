@@ -20,10 +20,10 @@ final class TurnedPanels {
     private final int[][] codes;
     private final float[][] values;
 
-    TurnedPanels(int threads, int bits) {
-        fourBit = Lanes.at(bits, FourBitLanes.class, FourBitVectors.class);
-        dense = Lanes.at(bits, DenseLanes.class, DenseVectors.class);
-        width = Linear.tileRows(bits);
+    TurnedPanels(int threads, Kernels kernels) {
+        fourBit = kernels.fourBit();
+        dense = kernels.dense();
+        width = Linear.tileRows(kernels.bits());
         lanes = width / 4;
         codes = new int[threads][width * width / 8 + APART];
         values = new float[threads][(width + 1) * width + APART];

@@ -16,8 +16,7 @@ import dev.nightshift.tensor.Weight;
 
 /** The CPU backend. Operations run when they are called, on all threads, and are done when they return. */
 public final class VectorOps implements TensorOps {
-    private final int bits;
-    private final boolean machineCode;
+    private final Kernels kernels;
     private final HostMemory memory;
     private final Workers workers;
     private final TilePacker packer;
@@ -38,19 +37,18 @@ public final class VectorOps implements TensorOps {
     }
 
     /** @param bits vector width: 128, 256 or 512 */
-    VectorOps(long budgetBytes, int threads, int bits, CpuKernels kernels) {
-        machineCode = kernels == CpuKernels.AUTO && bits == MachineCode.BITS && MachineCode.OBSTACLE.isEmpty();
-        this.bits = bits;
+    VectorOps(long budgetBytes, int threads, int bits, CpuKernels wanted) {
+        this.kernels = Kernels.of(bits, wanted);
         memory = new HostMemory(budgetBytes);
         workers = new Workers(threads);
         RowLanes rowLanes = Lanes.at(bits, RowLanes.class, RowVectors.class);
         int tileRows = Linear.tileRows(bits);
         packer = new TilePacker(memory, workers, tileRows);
-        linear = new Linear(workers, bits, machineCode, new Adapters(workers, rowLanes, tileRows));
+        linear = new Linear(workers, kernels, new Adapters(workers, rowLanes, tileRows));
         rows = new Rows(workers, rowLanes);
         attention = new Attention(workers, bits, rowLanes);
         sampling = new Sampling(workers, rowLanes);
-        training = new VectorTraining(workers, bits);
+        training = new VectorTraining(workers, kernels);
     }
 
     /**
@@ -72,8 +70,8 @@ public final class VectorOps implements TensorOps {
     public String description() {
         return "%s, %d bits, %d thread%s"
                 .formatted(
-                        machineCode ? "machine code and Vector API" : "Vector API",
-                        bits,
+                        kernels.machineCode() ? "machine code and Vector API" : "Vector API",
+                        kernels.bits(),
                         workers.threads(),
                         workers.threads() == 1 ? "" : "s");
     }

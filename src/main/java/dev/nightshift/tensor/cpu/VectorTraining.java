@@ -16,9 +16,10 @@ final class VectorTraining implements TrainingOps, AutoCloseable {
     private final AdamKernels adam;
     private final WeightGradients weights;
 
-    VectorTraining(Workers workers, int bits) {
+    VectorTraining(Workers workers, Kernels kernels) {
+        int bits = kernels.bits();
         scratch = new Scratch(workers.threads());
-        weights = new WeightGradients(workers, bits);
+        weights = new WeightGradients(workers, kernels);
         lora = new LoraGradients(workers, scratch);
         attention = new PackedAttention(workers, scratch);
         rows = new TrainingRows(workers, scratch);

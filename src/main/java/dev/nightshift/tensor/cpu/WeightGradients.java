@@ -18,20 +18,18 @@ final class WeightGradients {
     private static final int SLICE = 1 << 17;
     /** Rows of dY taken at a time. */
     private static final int ROWS = 512;
-    /** Floats that keep what two threads write in different cache lines. */
-    private static final int APART = 64;
 
     private final Workers workers;
     private final TurnedPanels turned;
     private final PanelLanes panels;
     private final int width;
-    private final float[] ones;
-    private final float[][] panel;
-    private final float[][] totals;
+    private final Floats ones;
+    private final Floats[] panel;
+    private final Floats[] totals;
     private final Workers.Job packJob = this::pack;
     private final Workers.Job stripeJob = this::stripe;
 
-    private float[] slice = new float[0];
+    private Floats slice = Floats.of(0);
     private PreparedWeight weight;
     private long dxs;
     private long dys;
@@ -43,15 +41,15 @@ final class WeightGradients {
 
     private int lastTile;
 
-    WeightGradients(Workers workers, int bits) {
+    WeightGradients(Workers workers, Kernels kernels) {
         this.workers = workers;
-        width = Linear.tileRows(bits);
-        turned = new TurnedPanels(workers.threads(), bits);
-        panels = Lanes.at(bits, PanelLanes.class, PanelVectors.class);
-        ones = new float[width];
-        Arrays.fill(ones, 1);
-        panel = new float[workers.threads()][PANEL + APART];
-        totals = new float[workers.threads()][ROWS * width + APART];
+        width = Linear.tileRows(kernels.bits());
+        turned = new TurnedPanels(workers.threads(), kernels);
+        panels = kernels.panels();
+        ones = Floats.of(width);
+        Arrays.fill(ones.values(), 1);
+        panel = Linear.floats(workers.threads(), PANEL);
+        totals = Linear.floats(workers.threads(), ROWS * width);
     }
 
     void run(Tensor dx, Tensor dy, PreparedWeight weight, boolean accumulate) {
@@ -70,8 +68,8 @@ final class WeightGradients {
     private void slices() {
         int padded = groups * PanelLanes.GROUP;
         int tiles = Math.clamp(SLICE / padded / DEPTH, 1, 8) * DEPTH / width;
-        if (slice.length < padded * tiles * width) {
-            slice = new float[padded * tiles * width];
+        if (slice.values().length < padded * tiles * width) {
+            slice = Floats.of(padded * tiles * width);
         }
         for (firstTile = 0; firstTile < weight.tiles(); firstTile = lastTile) {
             lastTile = Math.min(firstTile + tiles, weight.tiles());
@@ -82,6 +80,7 @@ final class WeightGradients {
 
     /** A group of dY's rows side by side, its columns by tile; zeros where a tile or the group has rows to spare. */
     private void pack(int group, int thread) {
+        float[] slice = this.slice.values();
         int at = group * PanelLanes.GROUP * (lastTile - firstTile) * width;
         int valid = Math.min(PanelLanes.GROUP, rows - group * PanelLanes.GROUP);
         long stride = 4L * weight.rows();
@@ -120,13 +119,20 @@ final class WeightGradients {
         int stride = (lastTile - firstTile) * width * PanelLanes.GROUP;
         for (int begin = firstTile; begin < lastTile; begin += perSum) {
             int end = Math.min(begin + perSum, lastTile);
-            Arrays.fill(totals[thread], 0, groups * PanelLanes.GROUP * width, 0);
+            Arrays.fill(totals[thread].values(), 0, groups * PanelLanes.GROUP * width, 0);
             for (int tile = begin; tile < end; tile += perPanel) {
                 int last = Math.min(tile + perPanel, end);
                 for (int t = tile; t < last; t++) {
                     int part = weight.partOf(t);
                     int own = t - weight.firstTile(part);
-                    turned.fill(weight.part(part), own, from, valid, panel[thread], (t - tile) * width * width, thread);
+                    turned.fill(
+                            weight.part(part),
+                            own,
+                            from,
+                            valid,
+                            panel[thread].values(),
+                            (t - tile) * width * width,
+                            thread);
                 }
                 panels.multiply(
                         slice,
@@ -141,7 +147,7 @@ final class WeightGradients {
                         0,
                         totals[thread]);
             }
-            store(totals[thread], from, valid, begin == 0 && !accumulate);
+            store(totals[thread].values(), from, valid, begin == 0 && !accumulate);
         }
     }
 

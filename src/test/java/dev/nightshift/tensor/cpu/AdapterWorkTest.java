@@ -81,7 +81,7 @@ class AdapterWorkTest {
                     CpuFixtures.ints(ops, slots, slots.length),
                     0,
                     CpuFixtures.zeros(ops, slots.length, table.rankMax()));
-            new Linear(workers, BITS, true, adapters)
+            new Linear(workers, Kernels.of(BITS, CpuKernels.AUTO), adapters)
                     .run(out, x, VectorOps.prepared(weight), withBias ? bias : null, rows);
         }
 

@@ -163,6 +163,12 @@ public final class Assembler {
         general(0x01, to, value);
     }
 
+    /** As {@link #add(General, General)}, with 64 bits of memory. */
+    public void add(General to, Memory value) {
+        bytes(0x48 | to.ordinal() >> 3 << 2 | value.base().ordinal() >> 3);
+        operands(0x03, to.ordinal(), value);
+    }
+
     /** As {@link #add(General, General)}, with a constant. */
     public void add(General to, int value) {
         arithmetic(0, to, value);

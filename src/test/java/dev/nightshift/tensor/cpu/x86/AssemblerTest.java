@@ -55,6 +55,7 @@ class AssemblerTest {
             instruction(a -> a.add(RDI, 256), "48 81 c7 00 01 00 00"),
             instruction(a -> a.add(R9, 1), "49 83 c1 01"),
             instruction(a -> a.add(RAX, R8), "4c 01 c0"),
+            instruction(a -> a.add(RDI, at(RSP, 40)), "48 03 7c 24 28"),
             instruction(a -> a.sub(R11, 1), "49 83 eb 01"),
             instruction(a -> a.sub(RDI, RBX), "48 29 df"),
             instruction(a -> a.and(RSP, -64), "48 83 e4 c0"),

@@ -1,0 +1,66 @@
+package dev.nightshift.tensor.cpu;
+
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.lang.invoke.MethodHandle;
+
+/** {@link PanelLanes} in machine code ({@link PanelAssembly}). */
+final class MachinePanels implements PanelLanes {
+    private static final MethodHandle MULTIPLY = MachineCode.function(
+            PanelAssembly.multiply(),
+            ADDRESS,
+            ADDRESS,
+            ADDRESS,
+            ADDRESS,
+            JAVA_LONG,
+            JAVA_LONG,
+            JAVA_LONG,
+            JAVA_LONG,
+            JAVA_LONG,
+            JAVA_LONG,
+            JAVA_LONG);
+
+    private final PanelLanes vector;
+
+    /** @param vector what has no machine code goes there */
+    MachinePanels(PanelLanes vector) {
+        this.vector = vector;
+    }
+
+    @Override
+    public void multiply(
+            Floats x,
+            int xo,
+            int stride,
+            int groups,
+            Floats panel,
+            int po,
+            int segments,
+            int segment,
+            Floats scales,
+            int so,
+            Floats totals) {
+        try {
+            MULTIPLY.invokeExact(
+                    x.memory(),
+                    panel.memory(),
+                    scales.memory(),
+                    totals.memory(),
+                    (long) segments,
+                    (long) segment,
+                    4L * xo,
+                    4L * po,
+                    4L * so,
+                    4L * stride,
+                    (long) groups);
+        } catch (Throwable e) {
+            throw MachineCode.thrown(e);
+        }
+    }
+
+    @Override
+    public void store(float[] totals, int from, int count, long bias, long out) {
+        vector.store(totals, from, count, bias, out);
+    }
+}
