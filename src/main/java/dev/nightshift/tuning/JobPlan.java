@@ -6,6 +6,7 @@ import dev.nightshift.train.AdapterShape;
 import dev.nightshift.train.LoraTrainer;
 import dev.nightshift.train.Objective;
 import dev.nightshift.train.Schedule;
+import dev.nightshift.train.StageRows;
 import dev.nightshift.train.TrainableModel;
 import dev.nightshift.train.TrainerSettings;
 import dev.nightshift.train.TrainingFolder;

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.nightshift.train.MicroBatch;
 import dev.nightshift.train.Segment;
+import dev.nightshift.train.StageRows;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;

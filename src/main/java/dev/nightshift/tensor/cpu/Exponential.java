@@ -96,6 +96,61 @@ final class Exponential {
         }
     }
 
+    /**
+     * {@code x[from + row * stride + c] = exp(that - offsets[at + c])} for {@code rows} rows of two vectors of columns, and {@code
+     * sums[at + c]} over them with what each addition lost (Kahan). Written out for the same reason.
+     */
+    static void inPlace(float[] x, int from, int rows, int stride, float[] offsets, float[] sums, int at) {
+        FloatVector shift0 = FloatVector.fromArray(F, offsets, at);
+        FloatVector shift1 = FloatVector.fromArray(F, offsets, at + F.length());
+        FloatVector scale = FloatVector.broadcast(F, LOG2_E);
+        FloatVector round = FloatVector.broadcast(F, ROUND);
+        FloatVector high = FloatVector.broadcast(F, -LN2_HIGH);
+        FloatVector low = FloatVector.broadcast(F, -LN2_LOW);
+        FloatVector one = FloatVector.broadcast(F, 1f);
+        FloatVector sum0 = FloatVector.zero(F);
+        FloatVector lost0 = sum0;
+        FloatVector sum1 = sum0;
+        FloatVector lost1 = sum0;
+        for (int row = 0; row < rows; row++) {
+            FloatVector x0 = FloatVector.fromArray(F, x, from).sub(shift0);
+            FloatVector x1 = FloatVector.fromArray(F, x, from + F.length()).sub(shift1);
+            FloatVector n0 = x0.fma(scale, round).sub(round);
+            FloatVector r0 = n0.fma(low, n0.fma(high, x0));
+            FloatVector e0 = r0.fma(FloatVector.broadcast(F, C7), FloatVector.broadcast(F, C6));
+            e0 = e0.fma(r0, FloatVector.broadcast(F, C5)).fma(r0, FloatVector.broadcast(F, C4));
+            e0 = e0.fma(r0, FloatVector.broadcast(F, C3)).fma(r0, FloatVector.broadcast(F, C2));
+            e0 = e0.fma(r0, one).fma(r0, one);
+            IntVector i0 = n0.add(round).reinterpretAsInts().lanewise(LSHL, 23);
+            e0 = e0.reinterpretAsInts().add(i0).reinterpretAsFloats();
+            e0 = e0.blend(0f, x0.compare(LT, LOWEST));
+            e0 = e0.blend(Float.POSITIVE_INFINITY, x0.compare(GT, HIGHEST));
+            FloatVector n1 = x1.fma(scale, round).sub(round);
+            FloatVector r1 = n1.fma(low, n1.fma(high, x1));
+            FloatVector e1 = r1.fma(FloatVector.broadcast(F, C7), FloatVector.broadcast(F, C6));
+            e1 = e1.fma(r1, FloatVector.broadcast(F, C5)).fma(r1, FloatVector.broadcast(F, C4));
+            e1 = e1.fma(r1, FloatVector.broadcast(F, C3)).fma(r1, FloatVector.broadcast(F, C2));
+            e1 = e1.fma(r1, one).fma(r1, one);
+            IntVector i1 = n1.add(round).reinterpretAsInts().lanewise(LSHL, 23);
+            e1 = e1.reinterpretAsInts().add(i1).reinterpretAsFloats();
+            e1 = e1.blend(0f, x1.compare(LT, LOWEST));
+            e1 = e1.blend(Float.POSITIVE_INFINITY, x1.compare(GT, HIGHEST));
+            e0.intoArray(x, from);
+            e1.intoArray(x, from + F.length());
+            from += stride;
+            e0 = e0.sub(lost0);
+            n0 = sum0.add(e0);
+            lost0 = n0.sub(sum0).sub(e0);
+            sum0 = n0;
+            e1 = e1.sub(lost1);
+            n1 = sum1.add(e1);
+            lost1 = n1.sub(sum1).sub(e1);
+            sum1 = n1;
+        }
+        sum0.intoArray(sums, at);
+        sum1.intoArray(sums, at + F.length());
+    }
+
     static float of(float x) {
         float rounded = Math.fma(x, LOG2_E, ROUND);
         float n = rounded - ROUND;

@@ -47,22 +47,6 @@ final class Gemms {
         return v.add(v.rearrange(by));
     }
 
-    /** Sum of {@code a[i] * b[i]}. */
-    static float dot(long a, long b, int n) {
-        FloatVector sum0 = FloatVector.zero(F);
-        FloatVector sum1 = sum0;
-        int i = 0;
-        for (; i + 2 * LANES <= n; i += 2 * LANES) {
-            sum0 = load(a + 4L * i).fma(load(b + 4L * i), sum0);
-            sum1 = load(a + 4L * i + VECTOR).fma(load(b + 4L * i + VECTOR), sum1);
-        }
-        float sum = sum(sum0.add(sum1));
-        for (; i < n; i++) {
-            sum = Math.fma(Raw.f32(a + 4L * i), Raw.f32(b + 4L * i), sum);
-        }
-        return sum;
-    }
-
     /** {@code y[i] += c * x[i]}. */
     static void axpy(long y, float c, long x, int n) {
         FloatVector factor = FloatVector.broadcast(F, c);

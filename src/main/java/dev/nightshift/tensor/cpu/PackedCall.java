@@ -36,6 +36,10 @@ record PackedCall(
                 to);
     }
 
+    PackedCall rows(int from, int to) {
+        return new PackedCall(qkv, stride, out, dOut, logSumExp, starts, shape, from, to);
+    }
+
     int dim() {
         return shape.headDim();
     }

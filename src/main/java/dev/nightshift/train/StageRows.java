@@ -1,4 +1,4 @@
-package dev.nightshift.tuning;
+package dev.nightshift.train;
 
 import dev.nightshift.model.ModelConfig;
 
@@ -9,14 +9,15 @@ import dev.nightshift.model.ModelConfig;
  * @param layer of one stage of a layer
  * @param head of one stage of the head
  */
-record StageRows(int layer, int head) {
+public record StageRows(int layer, int head) {
     /** Of a layer's forward: some 15 ms on two cores with AVX2, its backward about twice that. */
     private static final double LAYER_OPERATIONS = 1.6e9;
 
     /** Of the head's forward, its backward alike: some 40 ms there. */
     private static final double HEAD_OPERATIONS = 4e9;
 
-    static StageRows of(ModelConfig config) {
+    /** The rows of a model. */
+    public static StageRows of(ModelConfig config) {
         double attention = (double) config.heads() * config.headDim();
         double layer = 2.0 * config.hiddenSize() * (attention + 3.0 * config.intermediateSize());
         double head = 2.0 * config.hiddenSize() * config.vocabSize();
