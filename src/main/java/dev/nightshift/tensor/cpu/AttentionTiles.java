@@ -27,13 +27,7 @@ final class AttentionTiles {
         for (int group = 0; group < groups; group++) {
             for (int column = 0; column < COLUMNS; column += PAIR) {
                 packedTile(
-                        x,
-                        xo + group * stride,
-                        panel,
-                        po + column,
-                        k,
-                        totals,
-                        to + group * GROUP * COLUMNS + column);
+                        x, xo + group * stride, panel, po + column, k, totals, to + group * GROUP * COLUMNS + column);
             }
         }
     }
