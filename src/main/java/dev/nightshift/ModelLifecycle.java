@@ -134,6 +134,7 @@ public class ModelLifecycle {
     void stop(@Observes ShutdownEvent stopped) {
         served.drain();
         tuning.close();
+        adapters.close();
         if (loaded.isDone() && !loaded.isCompletedExceptionally()) {
             loaded.join().close();
         }

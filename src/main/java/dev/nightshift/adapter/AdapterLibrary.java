@@ -18,9 +18,10 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.concurrent.CompletableFuture;
 
 /** What goes into and out of a registry: uploads, downloads, adapters computed from others, merged models. Thread-safe. */
-public final class AdapterLibrary {
+public final class AdapterLibrary implements AutoCloseable {
     /** Adapters of one sum; ranks limit it long before. */
     private static final int PARTS_MAX = 16;
 
@@ -36,7 +37,7 @@ public final class AdapterLibrary {
         this.registry = Objects.requireNonNull(registry, "registry is null");
         this.base = Objects.requireNonNull(base, "base is null");
         this.limits = Objects.requireNonNull(limits, "limits is null");
-        this.exports = new MergedExports(exports, base);
+        this.exports = new MergedExports(exports, base, registry);
     }
 
     public AdapterRegistry registry() {
@@ -176,17 +177,60 @@ public final class AdapterLibrary {
     // ---- out
 
     /** The version that an id means, as PEFT files with a model card; to be closed. */
-    public AdapterDownload download(String id) {
+    public FolderDownload download(String id) {
         AdapterVersion version = view(id).version();
-        return new AdapterDownload(version, registry.folder(version.id()), ModelCard.adapter(version, base));
+        List<String> files = new ArrayList<>(List.of(PeftFolder.CONFIG, PeftFolder.WEIGHTS));
+        if (!version.foreign()) {
+            files.add(AdapterRecord.FILE);
+        }
+        return new FolderDownload(
+                version.name() + "-" + version.number(),
+                version.origin().created(),
+                Map.of("README.md", ModelCard.adapter(version, base)),
+                registry.folder(version.id()),
+                files);
     }
 
-    /** The base in 16 bits with an adapter in its weights. CONFLICT while another one is written. */
-    public MergedExports.Export merge(String id, MergeSource source) {
-        AdapterVersion version = view(id).version();
-        try (AdapterLease lease = registry.acquire(version.id())) {
-            return exports.write(version, registry.folder(lease.versionId()), source);
-        }
+    // ---- merged models
+
+    /**
+     * Begins to write the base in 16 bits with an adapter in its weights.
+     *
+     * @param name of the export; absent: of base, version and source. CONFLICT if it is taken
+     */
+    public Export export(String id, MergeSource source, Optional<String> name) {
+        return exports.start(view(id).version(), source, name).export();
+    }
+
+    /** The same, and ends when it is whole, or with the reason why it is not. */
+    public CompletableFuture<Export> merge(String id, MergeSource source, Optional<String> name) {
+        return exports.start(view(id).version(), source, name).end();
+    }
+
+    /** Queued, running, whole and failed ones; {@code after} is the name before the first one. */
+    public ExportPage exports(Optional<String> after, int limit, boolean newestFirst) {
+        return exports.list(after, limit, newestFirst);
+    }
+
+    /** One export; NOT_FOUND if there is none of that name. */
+    public Export getExport(String name) {
+        return exports.get(name);
+    }
+
+    /** The folder of a merged model; to be closed. CONFLICT if it is not whole. */
+    public FolderDownload downloadExport(String name) {
+        return exports.download(name);
+    }
+
+    /** Ends one that is queued or running, and deletes what there is of it. */
+    public void deleteExport(String name) {
+        exports.delete(name);
+    }
+
+    /** Ends what is being written. */
+    @Override
+    public void close() {
+        exports.close();
     }
 
     // ---- computed

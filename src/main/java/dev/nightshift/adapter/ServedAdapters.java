@@ -23,4 +23,12 @@ public final class ServedAdapters {
         }
         return loaded;
     }
+
+    /** Ends what is being written of the model, before it goes. */
+    public void close() {
+        AdapterLibrary loaded = library;
+        if (loaded != null) {
+            loaded.close();
+        }
+    }
 }

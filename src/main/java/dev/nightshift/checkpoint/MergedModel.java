@@ -32,15 +32,18 @@ public final class MergedModel {
     private final WeightSource base;
     private final ModelConfig config;
     private final LoraWeights adapter;
+    private final MergeProgress progress;
     private final Map<String, String> fileOf = new LinkedHashMap<>();
     private final List<String> written = new ArrayList<>();
+    private int shards;
     private long bytes;
 
-    private MergedModel(Path folder, WeightSource base, LoraWeights adapter) {
+    private MergedModel(Path folder, WeightSource base, LoraWeights adapter, MergeProgress progress) {
         this.folder = folder;
         this.base = base;
         this.config = base.config();
         this.adapter = adapter;
+        this.progress = progress;
     }
 
     /**
@@ -68,14 +71,15 @@ public final class MergedModel {
      *
      * @param companions the base's files beside its tensors, {@code config.json} among them
      */
-    public static Written write(Path folder, WeightSource base, LoraWeights adapter, Map<String, byte[]> companions)
+    public static Written write(
+            Path folder, WeightSource base, LoraWeights adapter, Map<String, byte[]> companions, MergeProgress progress)
             throws IOException {
         if (!companions.containsKey(CONFIG)) {
             throw new ServingException(
                     ErrorCode.INVALID_REQUEST,
                     "the base model has no " + CONFIG + ": its weights are drawn, not stored");
         }
-        MergedModel model = new MergedModel(folder, base, adapter);
+        MergedModel model = new MergedModel(folder, base, adapter, progress);
         model.tensors();
         model.index();
         for (Map.Entry<String, byte[]> file : companions.entrySet()) {
@@ -86,7 +90,7 @@ public final class MergedModel {
     }
 
     private void tensors() throws IOException {
-        int files = config.layers() + 2;
+        int files = shardsTotal();
         try (Arena arena = Arena.ofShared()) {
             Weight embedding = base.embedding(arena);
             int target = LoraTargets.embedding(config.layers());
@@ -106,6 +110,10 @@ public final class MergedModel {
             }
             shard(files, files, last);
         }
+    }
+
+    private int shardsTotal() {
+        return config.layers() + 2;
     }
 
     /** An adapter that changes one of the two gives them weights of their own. */
@@ -147,17 +155,22 @@ public final class MergedModel {
         }
     }
 
-    private static void vector(Map<String, Tensor> tensors, String name, Tensor values, Arena arena) {
+    private void vector(Map<String, Tensor> tensors, String name, Tensor values, Arena arena) {
         if (values != null) {
-            tensors.put(name, MergedLinear.rounded(values, arena));
+            Tensor rounded = MergedLinear.rounded(values, arena);
+            tensors.put(name, rounded);
+            bytes += rounded.bytes();
         }
     }
 
     private Tensor matrix(int target, Weight weight, Arena arena) {
         Tensor replacement = adapter.replacements().get(target);
-        return replacement != null
+        Tensor merged = replacement != null
                 ? MergedLinear.rounded(replacement, arena)
                 : MergedLinear.merge(AdapterModules.name(config, target), weight, factors(target), arena);
+        bytes += merged.bytes();
+        progress.advanced(shards, shardsTotal(), bytes);
+        return merged;
     }
 
     private LoraWeights.Factors factors(int target) {
@@ -171,10 +184,9 @@ public final class MergedModel {
         String name = "model-%05d-of-%05d.safetensors".formatted(number, count);
         SafetensorsWriter.write(folder.resolve(name), tensors, Map.of("format", "pt"));
         written.add(name);
-        tensors.forEach((tensor, values) -> {
-            fileOf.put(tensor, name);
-            bytes += values.bytes();
-        });
+        tensors.keySet().forEach(tensor -> fileOf.put(tensor, name));
+        shards++;
+        progress.advanced(shards, shardsTotal(), bytes);
     }
 
     private void index() throws IOException {

@@ -13,9 +13,14 @@ import dev.nightshift.failure.ErrorCode;
 import dev.nightshift.failure.ServingException;
 import dev.nightshift.model.GoldenLogitsTest;
 import dev.nightshift.model.OpenModel;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Optional;
+import org.apache.commons.compress.archivers.tar.TarArchiveEntry;
+import org.apache.commons.compress.archivers.tar.TarArchiveInputStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -65,6 +70,7 @@ class AdapterLibraryTest {
         }
     }
 
+    /** By way of the download, as a client gets it. */
     @Test
     void mergesIntoThe16BitWeightsOfTheFiles() throws IOException {
         Path folder = GoldenTensors.shared("golden", "models", "llama").resolve("bf16");
@@ -72,20 +78,39 @@ class AdapterLibraryTest {
         AdapterScene.copyGolden(adapters, "plain");
         int[] ids = AdapterScene.prompt(1, 12);
         float[] adapted;
-        MergedExports.Export export;
-        try (AdapterScene scene = AdapterScene.openFamily(adapters, "llama", "bf16", 1, MIB)) {
-            export = library(scene, folder, MIB, root.resolve("exports")).merge("plain", MergeSource.STORED);
+        float[] without;
+        try (AdapterScene scene = AdapterScene.openFamily(adapters, "llama", "bf16", 1, MIB);
+                AdapterLibrary library = library(scene, folder, MIB, root.resolve("exports"))) {
+            Export export =
+                    library.merge("plain", MergeSource.STORED, Optional.empty()).join();
+            assertThat(export.name()).isEqualTo("golden-plain-1-stored");
+            unpack(library, export.name());
             AdapterLease lease = scene.registry.acquire("plain");
             adapted = scene.model.logits(ids, lease.slot());
+            without = scene.model.logits(ids);
             lease.close();
         }
-        assertThat(export.name()).isEqualTo("golden-plain-1-stored");
-        Path merged = root.resolve("exports").resolve(export.name());
+        Path merged = root.resolve("golden-plain-1-stored");
         assertThat(Files.readString(merged.resolve("README.md"))).contains("16-bit weights of the base model's files");
         try (OpenModel model = OpenModel.openFamily(
                 "cpu", merged, Quantisation.NONE, AdapterScene.limits().batchLimits(OpenModel.BLOCK_TOKENS), 8)) {
             assertThat(GoldenLogitsTest.relativeError(model.logits(ids), adapted))
                     .isLessThan(ROUNDED);
+            assertThat(GoldenLogitsTest.relativeError(without, adapted)).isGreaterThan(10 * ROUNDED);
+        }
+    }
+
+    private void unpack(AdapterLibrary library, String export) throws IOException {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        try (FolderDownload download = library.downloadExport(export)) {
+            download.writeTo(bytes);
+        }
+        try (TarArchiveInputStream in = new TarArchiveInputStream(new ByteArrayInputStream(bytes.toByteArray()))) {
+            for (TarArchiveEntry entry = in.getNextEntry(); entry != null; entry = in.getNextEntry()) {
+                Path file = root.resolve(entry.getName());
+                Files.createDirectories(file.getParent());
+                Files.write(file, in.readAllBytes());
+            }
         }
     }
 
@@ -96,8 +121,9 @@ class AdapterLibraryTest {
         AdapterScene.copyGolden(adapters, "plain");
         try (AdapterScene scene = AdapterScene.openFamily(adapters, "llama", "bnb-4bit", 1, MIB)) {
             AdapterLibrary library = library(scene, folder, MIB, root.resolve("exports"));
-            assertThatThrownBy(() -> library.merge("plain", MergeSource.STORED))
-                    .isInstanceOf(ServingException.class)
+            assertThatThrownBy(() -> library.merge("plain", MergeSource.STORED, Optional.empty())
+                            .join())
+                    .hasCauseInstanceOf(ServingException.class)
                     .hasMessageContaining("4-bit");
             assertThat(root.resolve("exports/golden-plain-1-stored")).doesNotExist();
         }

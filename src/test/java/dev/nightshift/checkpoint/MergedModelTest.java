@@ -50,7 +50,7 @@ class MergedModelTest {
         try (Checkpoint base = open(model, quantisation);
                 Arena arena = Arena.ofShared()) {
             LoraWeights weights = PeftFolder.read(GoldenAdapters.folder(adapter), base.config(), arena);
-            return MergedModel.write(folder, base.weights(), weights, base.companions());
+            return MergedModel.write(folder, base.weights(), weights, base.companions(), MergeProgress.SILENT);
         }
     }
 
@@ -163,7 +163,7 @@ class MergedModelTest {
     void aBaseWithoutFilesIsRefused() {
         try (Checkpoint base = open(GoldenAdapters.base(), Quantisation.NF4)) {
             LoraWeights none = new LoraWeights(List.of(), Map.of());
-            assertThatThrownBy(() -> MergedModel.write(folder, base.weights(), none, Map.of()))
+            assertThatThrownBy(() -> MergedModel.write(folder, base.weights(), none, Map.of(), MergeProgress.SILENT))
                     .hasMessageContaining("config.json");
         }
     }

@@ -77,6 +77,14 @@ public final class OpenModel implements AutoCloseable {
         return new OpenModel(ops, checkpoint, null, limits, blocks, roundRope);
     }
 
+    /** A folder as it is served, with a choice of what its 16-bit linears become. */
+    public static OpenModel open(
+            String backend, Path folder, Quantisation quantisation, BatchLimits limits, int blocks) {
+        LoadOptions options = LoadOptions.defaults().withQuantisation(quantisation);
+        Checkpoint checkpoint = Checkpoint.open(new ModelSource.Folder(folder), options, LoadProgress.SILENT);
+        return new OpenModel(backend(backend), checkpoint, null, limits, blocks, false);
+    }
+
     /** As {@link #openFamily}, with adapter slots that the caller makes. */
     public static OpenModel openFamily(
             String backend,

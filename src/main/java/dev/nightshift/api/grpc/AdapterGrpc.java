@@ -1,9 +1,9 @@
 package dev.nightshift.api.grpc;
 
-import dev.nightshift.adapter.AdapterDownload;
 import dev.nightshift.adapter.AdapterLibrary;
+import dev.nightshift.adapter.Export;
+import dev.nightshift.adapter.FolderDownload;
 import dev.nightshift.adapter.MergeSource;
-import dev.nightshift.adapter.MergedExports;
 import dev.nightshift.adapter.ServedAdapters;
 import dev.nightshift.failure.ErrorCode;
 import dev.nightshift.failure.ServingException;
@@ -34,7 +34,10 @@ import io.grpc.stub.StreamObserver;
 import io.quarkus.grpc.GrpcService;
 import io.smallrye.common.annotation.Blocking;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 
 /** {@code nightshift.v1.AdapterService}. */
 @GrpcService
@@ -142,7 +145,7 @@ public class AdapterGrpc extends AdapterServiceGrpc.AdapterServiceImplBase {
     @Blocking
     public void downloadAdapter(DownloadAdapterRequest request, StreamObserver<DownloadAdapterResponse> observer) {
         Once.guard(observer, () -> {
-            AdapterDownload download = adapters.get().download(named(request.getName()));
+            FolderDownload download = adapters.get().download(named(request.getName()));
             DownloadStream.start(observer, AdapterMessages::chunk, AdapterMessages.content(download));
         });
     }
@@ -188,13 +191,21 @@ public class AdapterGrpc extends AdapterServiceGrpc.AdapterServiceImplBase {
                     throw ServingException.invalid(
                             "source", "source: %d is unknown".formatted(request.getSourceValue()));
             };
-            MergedExports.Export export = adapters.get().merge(request.getModel(), source);
+            Export export = merged(adapters.get().merge(request.getModel(), source, Optional.empty()));
             return MergeAdapterResponse.newBuilder()
                     .setExport(export.name())
                     .addAllFiles(export.files())
-                    .setBytes(export.bytes())
+                    .setBytes(export.progress().bytes())
                     .build();
         });
+    }
+
+    private static Export merged(CompletableFuture<Export> merge) {
+        try {
+            return merge.join();
+        } catch (CompletionException e) {
+            throw e.getCause() instanceof ServingException known ? known : e;
+        }
     }
 
     private static String named(String name) {

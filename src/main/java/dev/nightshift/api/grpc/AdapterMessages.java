@@ -2,8 +2,8 @@ package dev.nightshift.api.grpc;
 
 import com.google.protobuf.ByteString;
 import com.google.protobuf.Timestamp;
-import dev.nightshift.adapter.AdapterDownload;
 import dev.nightshift.adapter.AdapterView;
+import dev.nightshift.adapter.FolderDownload;
 import dev.nightshift.proto.v1.Adapter;
 import dev.nightshift.proto.v1.AdapterState;
 import dev.nightshift.proto.v1.AdapterVersion;
@@ -72,7 +72,7 @@ final class AdapterMessages {
         return DownloadAdapterResponse.newBuilder().setChunk(bytes).build();
     }
 
-    static DownloadStream.Content content(AdapterDownload download) {
+    static DownloadStream.Content content(FolderDownload download) {
         return new DownloadStream.Content() {
             @Override
             public void writeTo(OutputStream out) throws IOException {

@@ -1,12 +1,9 @@
 package dev.nightshift.api.http;
 
-import dev.nightshift.adapter.AdapterDownload;
 import dev.nightshift.adapter.AdapterLibrary;
 import dev.nightshift.adapter.AdapterView;
-import dev.nightshift.adapter.MergeSource;
-import dev.nightshift.adapter.MergedExports;
+import dev.nightshift.adapter.Export;
 import dev.nightshift.adapter.ServedAdapters;
-import dev.nightshift.failure.ServingException;
 import io.smallrye.common.annotation.Blocking;
 import io.smallrye.mutiny.Uni;
 import io.vertx.ext.web.RoutingContext;
@@ -21,7 +18,6 @@ import jakarta.ws.rs.PathParam;
 import jakarta.ws.rs.core.Context;
 import jakarta.ws.rs.core.MediaType;
 import jakarta.ws.rs.core.Response;
-import jakarta.ws.rs.core.StreamingOutput;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -161,15 +157,7 @@ public class AdapterResource {
     @Operation(summary = "Download the version that a name means", operationId = "downloadAdapter")
     @APIResponse(responseCode = "200", content = @Content(mediaType = TAR))
     public Response download(@PathParam("name") String name) {
-        AdapterDownload download = adapters.get().download(name);
-        StreamingOutput body = out -> {
-            try (download) {
-                download.writeTo(out);
-            }
-        };
-        return Response.ok(body, TAR)
-                .header("Content-Disposition", "attachment; filename=\"" + download.fileName() + "\"")
-                .build();
+        return ExportResource.tar(adapters.get().download(name));
     }
 
     /** The same for one version. */
@@ -235,7 +223,10 @@ public class AdapterResource {
                 new AdapterCard.Computed(AdapterCard.Version.of(computed.version()), computed.relativeError()));
     }
 
-    /** {@code {"weights": "served"}} (the default) or {@code "stored"}. Takes minutes for large models. */
+    /**
+     * {@code {"weights": "served"}} (the default) or {@code "stored"}. Answers when the model is written, which takes minutes for a
+     * large one; {@code POST /v1/exports} answers at once.
+     */
     @POST
     @Path("/{name}/merge")
     @Consumes(MediaType.WILDCARD)
@@ -245,18 +236,18 @@ public class AdapterResource {
             responseCode = "200",
             content = @Content(mediaType = JSON, schema = @Schema(implementation = AdapterCard.Export.class)))
     public Uni<Response> merge(@PathParam("name") String name, @Context RoutingContext call) {
-        return exchanges.respond(call, fields -> merge(name, fields));
+        return exchanges.respondLater(
+                call,
+                fields -> adapters.get()
+                        .merge(name, ExportResource.source(fields), fields.string("name"))
+                        .thenApply(AdapterResource::merged));
     }
 
-    private Response merge(String name, Fields fields) {
-        String weights = fields.string("weights").orElse("served");
-        MergeSource source = switch (weights) {
-            case "served" -> MergeSource.SERVED;
-            case "stored" -> MergeSource.STORED;
-            default ->
-                throw ServingException.invalid("weights", "weights: '" + weights + "' is neither served nor stored");
-        };
-        MergedExports.Export export = adapters.get().merge(name, source);
-        return Answers.json(new AdapterCard.Export("adapter.export", export.name(), export.files(), export.bytes()));
+    private static Response merged(Export export) {
+        return Answers.json(new AdapterCard.Export(
+                "adapter.export",
+                export.name(),
+                export.files(),
+                export.progress().bytes()));
     }
 }

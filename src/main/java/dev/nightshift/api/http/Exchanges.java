@@ -16,6 +16,8 @@ import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.ws.rs.core.Response;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
 import java.util.function.Function;
 
 /**
@@ -65,6 +67,21 @@ public class Exchanges {
                 .emitter(emitter -> onWorker(call, body -> work.apply(new Fields(Json.parseObject(body), "")))
                         .onSuccess(emitter::complete)
                         .onFailure(emitter::fail));
+    }
+
+    /** @param begin runs on a worker thread; the answer comes when what it has begun ends, and no thread waits for it */
+    Uni<Response> respondLater(RoutingContext call, Function<Fields, CompletionStage<Response>> begin) {
+        Context context = Vertx.currentContext();
+        return Uni.createFrom()
+                .emitter(emitter -> onWorker(call, body -> begin.apply(new Fields(Json.parseObject(body), "")))
+                        .compose(begun -> Future.fromCompletionStage(begun, context))
+                        .onSuccess(emitter::complete)
+                        .onFailure(failure -> emitter.fail(reason(failure))));
+    }
+
+    /** A stage that depends on another one wraps its failure. */
+    private static Throwable reason(Throwable failure) {
+        return failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
     }
 
     private <T> Future<T> onWorker(RoutingContext call, Function<byte[], T> work) {
