@@ -2,11 +2,13 @@ package dev.nightshift.chat;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.sun.management.ThreadMXBean;
 import dev.nightshift.engine.FinishReason;
 import dev.nightshift.engine.SamplingParameters;
 import dev.nightshift.engine.TokenEvent;
 import dev.nightshift.failure.ErrorCode;
 import dev.nightshift.failure.ServingException;
+import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -174,6 +176,35 @@ final class ChatStreamTest {
                             .getFirst()
                             .text())
                     .isEqualTo(text(events));
+        }
+    }
+
+    /** Bytes that the reader's thread allocates while it turns so many broken bytes into text. */
+    private static long workOfReplacements(int characters, List<String> stops) {
+        int[] tokens = new int[characters];
+        Arrays.fill(tokens, byteId((byte) 0x80));
+        ChatStream stream = Fixture.chat(
+                        new ScriptedTokens(Integer.MAX_VALUE, List.of(ScriptedTokens.script(END, tokens))))
+                .complete(Fixture.request(stops), () -> {});
+        ThreadMXBean thread = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+        long before = thread.getCurrentThreadAllocatedBytes();
+        List<ChatEvent> events = Fixture.drain(stream);
+        long work = thread.getCurrentThreadAllocatedBytes() - before;
+        assertThat(text(events)).isEqualTo("\uFFFD".repeat(characters));
+        if (stops.isEmpty()) {
+            assertThat(Fixture.texts(events)).as("each at once").hasSize(characters);
+        }
+        return work;
+    }
+
+    /** Decoding what is there again with every token would take 64 times as much for eight times the text. */
+    @Test
+    void aLongRunOfReplacementCharactersIsSentWithWorkThatGrowsAsItsLength() {
+        for (List<String> stops : List.of(List.<String>of(), List.of("\uFFFD\uFFFDx", "\uFFFD".repeat(9) + "y"))) {
+            workOfReplacements(1000, stops);
+            long few = workOfReplacements(1000, stops);
+            long many = workOfReplacements(8000, stops);
+            assertThat(many).as("bytes for 8000, %d for 1000", few).isBetween(4 * few, 12 * few);
         }
     }
 

@@ -209,6 +209,9 @@ class CompletionApiTest {
         JsonNode plain = ok("/tokenize", "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}");
         int start = plain.at("/tokens/0").intValue();
         assertThat(count(chat, start)).as("turns begun by the template alone").isEqualTo(count(plain, start));
+        int end = ids("<|im_end|>").get(0).intValue();
+        assertThat(count(plain, end)).as("ends of turns").isPositive();
+        assertThat(count(chat, end)).as("turns ended by the template alone").isEqualTo(count(plain, end));
     }
 
     private static long count(JsonNode tokenized, int id) {

@@ -103,6 +103,46 @@ class ConcurrencyTest {
         assertThat(content(ok(CHAT, chat("Still there?", "\"max_tokens\":4")))).isNotNull();
     }
 
+    /**
+     * A prompt of several steps, left in the midst of them: no token of it is made, its blocks come back, and the next request
+     * of the same session, which may share what was computed, says what it says alone.
+     */
+    @Test
+    void aClientThatLeavesDuringItsPromptHarmsNoNextRequest() throws Exception {
+        awaitIdle();
+        String session = "Once there was a lighthouse keeper who counted ships. ".repeat(60);
+        String salted = "\"cache_salt\":\"%s\",\"max_tokens\":12,\"ignore_eos\":true";
+        String alone = content(ok(CHAT, chat(session, salted.formatted("alone"))));
+        double blocks = metric("nightshift_kv_blocks_used");
+        int leftInPrompt = 0;
+        for (int i = 0; i < 12; i++) {
+            double steps = metric("nightshift_engine_steps_total");
+            double tokens = metric("vllm:generation_tokens_total");
+            // scores make the steps of a prompt small
+            RawHttp client = new RawHttp(server);
+            client.post(
+                    CHAT,
+                    chat(
+                            session,
+                            salted.formatted("left" + i) + ",\"stream\":" + (i % 2 == 0)
+                                    + (i % 4 == 1 ? ",\"prompt_logprobs\":0" : "")));
+            long end = System.nanoTime() + Duration.ofSeconds(20).toNanos();
+            while (metric("nightshift_engine_steps_total") == steps) {
+                assertThat(System.nanoTime()).as("no step within 20 s").isLessThan(end);
+            }
+            client.reset();
+            awaitIdle();
+            assertThat(metric("nightshift_kv_blocks_used")).as("blocks in use").isEqualTo(blocks);
+            if (metric("vllm:generation_tokens_total") == tokens) {
+                leftInPrompt++;
+            }
+            assertThat(content(ok(CHAT, chat(session, salted.formatted("left" + i)))))
+                    .as("the next request of session %d", i)
+                    .isEqualTo(alone);
+        }
+        assertThat(leftInPrompt).as("of 12 that left before their first token").isPositive();
+    }
+
     private Void leave(String body, long afterMillis, boolean reset) throws IOException, InterruptedException {
         RawHttp http = new RawHttp(server);
         http.post(CHAT, body);
