@@ -30,6 +30,9 @@ final class DenseGroupAssembly {
 
     static final int STEP = 2 * PAIRS;
 
+    /** Bytes of the usual segment. */
+    private static final int SEGMENT = Linear.DENSE_SEGMENT / 2 * TILE;
+
     /** Vector registers: 0 to 7 sums, then values, an input, pairs as they are and the mask of the upper one. */
     private static final int VALUE = 8;
 
@@ -78,6 +81,10 @@ final class DenseGroupAssembly {
         a.mov(R11, RCX);
         Label step = a.here();
         for (int pair = 0; pair < PAIRS; pair++) {
+            if (group == 0) {
+                // a half of the tile's vectors is every other line, which the processor does not foresee well
+                a.prefetcht0(new Memory(R10, pair * TILE + 2 * half * VECTOR + SEGMENT));
+            }
             for (int vector = 0; vector < 2; vector++) {
                 a.vmovups(PAIR + vector, new Memory(R10, pair * TILE + (2 * half + vector) * VECTOR));
                 a.vpslld(VALUE + vector, PAIR + vector, Short.SIZE);

@@ -23,6 +23,9 @@ final class Linear implements Workers.Job {
     /** Floats that keep what two threads write in different cache lines: sharing one costs half of the speed. */
     private static final int APART = 64;
 
+    /** Groups of rows that are packed before another thread could have begun. */
+    private static final int PACKED_ALONE = 4;
+
     /** Floats of x taken at a time. */
     private static final int INPUT = 1 << 20;
 
@@ -100,13 +103,23 @@ final class Linear implements Workers.Job {
             if (rows == 1 && direct(weight)) {
                 MemorySegment.copy(Raw.ALL, Raw.F32, from, input.values(), 0, columns);
             } else {
-                workers.run(packJob, groups);
+                pack();
             }
             this.out = Raw.address(out) + row * outStride;
             workers.run(this, weight.tiles());
         }
         if (adapted) {
             adapters.run(out, x, weight, bias, lora);
+        }
+    }
+
+    private void pack() {
+        if (groups > PACKED_ALONE) {
+            workers.run(packJob, groups);
+            return;
+        }
+        for (int group = 0; group < groups; group++) {
+            pack(group, 0);
         }
     }
 

@@ -60,6 +60,15 @@ public final class Assembler {
         vex(MAP_0F, NO_PREFIX, 0x11, from, 0, to);
     }
 
+    /** Brings a line of memory near; any address is allowed. */
+    public void prefetcht0(Memory line) {
+        if (line.base().ordinal() > 7) {
+            bytes(0x41);
+        }
+        bytes(0x0f);
+        operands(0x18, 1, line);
+    }
+
     /** One float of memory to all eight lanes. */
     public void vbroadcastss(int to, Memory from) {
         vex(MAP_0F38, PREFIX_66, 0x18, to, 0, from);

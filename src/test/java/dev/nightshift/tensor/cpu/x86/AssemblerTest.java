@@ -30,6 +30,8 @@ class AssemblerTest {
             instruction(a -> a.vmovups(at(R13, 0), 15), "c4 41 7c 11 7d 00"),
             instruction(a -> a.vbroadcastss(10, at(RAX, 4)), "c4 62 7d 18 50 04"),
             instruction(a -> a.vbroadcastss(1, at(RBP, 0)), "c4 e2 7d 18 4d 00"),
+            instruction(a -> a.prefetcht0(at(R10, 4096)), "41 0f 18 8a 00 10 00 00"),
+            instruction(a -> a.prefetcht0(at(RSI, 8)), "0f 18 4e 08"),
             instruction(a -> a.vxorps(0, 0, 0), "c5 fc 57 c0"),
             instruction(a -> a.vxorps(9, 10, 11), "c4 41 2c 57 cb"),
             instruction(a -> a.vpshufb(4, 14, 13), "c4 c2 0d 00 e5"),
