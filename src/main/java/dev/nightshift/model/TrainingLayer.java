@@ -278,7 +278,7 @@ public final class TrainingLayer {
     }
 
     private Dropout dropout(int projection, PackedRows rows, int from) {
-        if (dropout == 0) {
+        if (dropout == 0 || !rows.learns()) {
             return Dropout.OFF;
         }
         long stream = LoraTargets.of(layer, projection) + 1L;

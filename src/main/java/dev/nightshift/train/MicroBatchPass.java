@@ -59,7 +59,7 @@ final class MicroBatchPass {
 
     // ---- loading
 
-    /** Puts a micro batch on the device and embeds it, with NEFTune's noise if {@code learn}. */
+    /** Puts a micro batch on the device and embeds it, with NEFTune's noise and dropout if {@code learn}. */
     void load(MicroBatch next, long dropoutSeed, boolean learn) {
         int tokens = next.tokens();
         if (tokens > settings.capacityTokens()) {
@@ -89,6 +89,7 @@ final class MicroBatchPass {
                 buffers.ids.rows(0, tokens),
                 buffers.segmentStarts.rows(0, tokens),
                 buffers.cosSin.rows(0, tokens),
+                learn,
                 dropoutSeed);
         loadHead(next);
         ops.embed(buffers.inputs[0].rows(0, tokens), weights.embedding(), rows.ids(), null);

@@ -16,6 +16,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -74,9 +76,13 @@ class JobRunnerTest {
 
     /** A job's folder is deleted after its end is committed, so that a crash between the two loses nothing. */
     private static void awaitGone(Path folder) throws InterruptedException {
+        await(folder + " deleted", () -> !Files.exists(folder));
+    }
+
+    private static void await(String what, BooleanSupplier holds) throws InterruptedException {
         long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(10);
-        while (Files.exists(folder)) {
-            assertThat(System.nanoTime()).as("%s deleted within 10 s", folder).isLessThan(end);
+        while (!holds.getAsBoolean()) {
+            assertThat(System.nanoTime()).as("%s within 10 s", what).isLessThan(end);
             Thread.sleep(5);
         }
     }
@@ -101,7 +107,9 @@ class JobRunnerTest {
             Path result = disk.root.resolve("files").resolve(job.resultFile().orElseThrow());
             List<String> csv = Files.readAllLines(result);
             assertThat(csv).hasSize(11);
-            assertThat(csv.get(0)).startsWith("step,train_loss,train_accuracy,valid_loss");
+            assertThat(csv.get(0))
+                    .isEqualTo("step,train_loss,train_accuracy,valid_loss,valid_mean_token_accuracy,"
+                            + "train_mean_token_accuracy,full_valid_loss,full_valid_mean_token_accuracy");
             double before = Double.parseDouble(csv.get(1).split(",", -1)[6]);
             double after = Double.parseDouble(csv.get(10).split(",", -1)[6]);
             assertThat(after).isLessThan(before);
@@ -109,7 +117,7 @@ class JobRunnerTest {
                     .extracting(Job.Event::message)
                     .contains("Created fine-tuning job: " + id, "The job has successfully completed")
                     .anyMatch(text -> text.startsWith("Step 9/9: training loss="));
-            assertThat(process.seat.lent).as("blocks still lent").isZero();
+            await("blocks given back", () -> process.seat.lent == 0);
             awaitGone(process.jobs.folders().of(id));
         }
     }
@@ -345,6 +353,53 @@ class JobRunnerTest {
                             .list(Optional.empty(), Map.of("team", "odd"), 20)
                             .items())
                     .hasSize(2);
+        }
+    }
+
+    @Test
+    void eventsAndCheckpointsPageToTheirEnd() throws Exception {
+        try (SimulatedProcess process = process()) {
+            String id = process.jobs.create(request("train")).id();
+            process.await(id, JobState.SUCCEEDED);
+            List<String> whole = process.jobs.events(id, Optional.empty(), 100).items().stream()
+                    .map(Job.Event::id)
+                    .toList();
+            List<String> paged = new ArrayList<>();
+            Optional<String> after = Optional.empty();
+            Job.Page<Job.Event> page;
+            do {
+                page = process.jobs.events(id, after, 2);
+                page.items().forEach(event -> paged.add(event.id()));
+                after = Optional.of(paged.getLast());
+            } while (page.more());
+            assertThat(paged).isEqualTo(whole).hasSizeGreaterThan(9).doesNotHaveDuplicates();
+            assertThat(process.jobs.events(id, after, 2).items()).isEmpty();
+            Job.Page<Job.Checkpoint> first = process.jobs.checkpoints(id, Optional.empty(), 2);
+            assertThat(first.more()).isTrue();
+            Optional<String> last = Optional.of(first.items().getLast().id());
+            assertThat(process.jobs.checkpoints(id, last, 2).items())
+                    .extracting(Job.Checkpoint::step)
+                    .containsExactly(3);
+        }
+    }
+
+    @Test
+    void aCopyThatCannotBeReadFailsTheJobAndTheNextOneRuns() throws Exception {
+        String id;
+        try (SimulatedProcess process = process(DIGEST, TuningMode.OFF)) {
+            id = process.jobs.create(request("train")).id();
+            process.await(id, JobState.QUEUED);
+        }
+        // what the disk lost while the server was down
+        try (Stream<Path> files = Files.list(disk.jobs().resolve(id))) {
+            for (Path file : files.filter(name -> name.toString().endsWith(".jsonl")).toList()) {
+                Files.delete(file);
+            }
+        }
+        try (SimulatedProcess process = process()) {
+            Job failed = process.await(id, JobState.FAILED);
+            assertThat(failed.error().orElseThrow().message()).contains(".jsonl");
+            process.await(process.jobs.create(request("train")).id(), JobState.SUCCEEDED);
         }
     }
 

@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
@@ -106,11 +107,13 @@ class JobVarietiesTest {
         rows(8).forEach(row -> rated.add(row.substring(0, row.indexOf('|')) + "|60 61 62 63 2|bad"));
         disk.upload("rated", rated);
         try (SimulatedProcess process = process()) {
-            Job job = succeeded(process, request("rated", Map.of("method", "kto")));
+            Job job = succeeded(process, request("rated", Map.of("method", "kto", "held_out", 0.25)));
             List<Job.Metrics> history = history(process, job);
             // without an adapter every answer's value is a sigmoid of zero
-            assertThat(loss(history.getFirst())).isBetween(0.49, 0.51);
-            assertThat(loss(history.getLast())).isLessThan(0.45);
+            assertThat(loss(history.get(1))).isBetween(0.49, 0.51);
+            assertThat(loss(history.getLast())).isLessThan(0.47);
+            assertThat(history.getFirst().fullLoss().orElseThrow()).isBetween(0.49, 0.51);
+            assertThat(history.getLast().fullLoss().orElseThrow()).isLessThan(0.49);
         }
     }
 
@@ -157,6 +160,22 @@ class JobVarietiesTest {
                     .filteredOn(row -> row.step() % 2 == 1)
                     .allMatch(row -> row.validLoss().isEmpty());
             assertThat(messages(process, job)).anyMatch(text -> text.startsWith("Step 2/60: validation loss="));
+        }
+    }
+
+    @Test
+    void whatGotWorseFailsWithBothLossesAndIsNotServed() throws Exception {
+        // what the training makes less likely
+        disk.upload("other", List.of("5 20 21 22|60 61 62 63 64", "5 22 23 24|65 66 67 68 69"));
+        try (SimulatedProcess process = process()) {
+            Map<String, Object> body = request("train", Map.of());
+            body.put("validation_file", "other");
+            Job job = process.await(process.jobs.create(body).id(), JobState.FAILED);
+            double before = history(process, job).getFirst().fullLoss().orElseThrow();
+            assertThat(job.error().orElseThrow().message())
+                    .contains("validation loss", String.format(Locale.ROOT, "%.4f", before));
+            assertThat(job.model()).isEmpty();
+            assertThat(disk.served()).doesNotContain("ft:llama:nightshift:pattern:" + job.id());
         }
     }
 

@@ -92,6 +92,17 @@ class TuningRulesTest {
     }
 
     @Test
+    void aWindowLastsItsTimeInTheNightThatHasAnHourTwice() {
+        // clocks in Berlin go back from 3:00 to 2:00 in the night to 25 October 2026: 22:00 is 20:00 UTC, 5:00 is 4:00 UTC
+        assertThat(NIGHT.contains(Instant.parse("2026-10-24T19:59:59Z"))).isFalse();
+        assertThat(NIGHT.contains(Instant.parse("2026-10-24T20:00:00Z"))).isTrue();
+        assertThat(NIGHT.contains(Instant.parse("2026-10-25T03:59:59Z"))).isTrue();
+        assertThat(NIGHT.contains(Instant.parse("2026-10-25T04:00:00Z"))).isFalse();
+        assertThat(NIGHT.nextStart(Instant.parse("2026-10-25T04:00:00Z")))
+                .contains(Instant.parse("2026-10-25T21:00:00Z"));
+    }
+
+    @Test
     void oneOfSeveralWindowsIsEnough() {
         TuningWindow weekend = TuningWindow.of("0 0 * * 6", Duration.ofDays(2), BERLIN);
         TuningRules rules = rules(TuningMode.WINDOW, List.of(NIGHT, weekend), 0.3);
