@@ -392,7 +392,8 @@ class JobRunnerTest {
         }
         // what the disk lost while the server was down
         try (Stream<Path> files = Files.list(disk.jobs().resolve(id))) {
-            for (Path file : files.filter(name -> name.toString().endsWith(".jsonl")).toList()) {
+            for (Path file :
+                    files.filter(name -> name.toString().endsWith(".jsonl")).toList()) {
                 Files.delete(file);
             }
         }

@@ -109,16 +109,16 @@ class TrainingSliceTest {
         slice.attach(new Chat(), model);
         JobSpec spec = JobSpecReader.read(
                 Map.of("model", "llama", "training_file", "rows", "nightshift", Map.of("max_sequence_length", 64)), 1);
-        JobPlan.Fit fit = JobPlan.fit(
-                model, spec, JobPlan.shape(spec.options().lora()), (long) BLOCKS * model.blockBytes());
+        JobPlan.Fit fit =
+                JobPlan.fit(model, spec, JobPlan.shape(spec.options().lora()), (long) BLOCKS * model.blockBytes());
         JobPlan plan = JobPlan.of(spec, fit, 100, model.parameterCount());
         slice.open(plan.settings(spec), model.fresh(JobPlan.shape(spec.options().lora()), 1), plan.arenaBytes());
         return slice;
     }
 
     private static OptimizerStep step(int number) {
-        Segment row = new Segment(
-                new int[] {5, 20, 21, 22, 7, 8, 9}, new float[] {0, 0, 0, 0, 1, 1, 1}, Segment.Role.TARGET);
+        Segment row =
+                new Segment(new int[] {5, 20, 21, 22, 7, 8, 9}, new float[] {0, 0, 0, 0, 1, 1, 1}, Segment.Role.TARGET);
         return new OptimizerStep(
                 new Objective.Supervised(), List.of(new MicroBatch(List.of(row))), List.of(), 1e-3, number, number);
     }
@@ -175,7 +175,9 @@ class TrainingSliceTest {
             long before = nanos;
             if (slice.runSlice(BUDGET)) {
                 spent += Math.toIntExact((nanos - before) / MS) - 1; // the look that began it
-                assertThat((nanos - before) / MS).as("of 50 ms, and the looks around them").isLessThan(60);
+                assertThat((nanos - before) / MS)
+                        .as("of 50 ms, and the looks around them")
+                        .isLessThan(60);
             } else {
                 nanos += 5 * MS;
             }

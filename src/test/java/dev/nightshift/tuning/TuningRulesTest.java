@@ -93,7 +93,8 @@ class TuningRulesTest {
 
     @Test
     void aWindowLastsItsTimeInTheNightThatHasAnHourTwice() {
-        // clocks in Berlin go back from 3:00 to 2:00 in the night to 25 October 2026: 22:00 is 20:00 UTC, 5:00 is 4:00 UTC
+        // clocks in Berlin go back from 3:00 to 2:00 in the night to 25 October 2026: 22:00 is 20:00 UTC, 5:00 is 4:00
+        // UTC
         assertThat(NIGHT.contains(Instant.parse("2026-10-24T19:59:59Z"))).isFalse();
         assertThat(NIGHT.contains(Instant.parse("2026-10-24T20:00:00Z"))).isTrue();
         assertThat(NIGHT.contains(Instant.parse("2026-10-25T03:59:59Z"))).isTrue();
