@@ -1,9 +1,8 @@
 package dev.nightshift.api.grpc;
 
 import dev.nightshift.adapter.AdapterLibrary;
-import dev.nightshift.adapter.Export;
+import dev.nightshift.adapter.ExportPage;
 import dev.nightshift.adapter.FolderDownload;
-import dev.nightshift.adapter.MergeSource;
 import dev.nightshift.adapter.ServedAdapters;
 import dev.nightshift.failure.ErrorCode;
 import dev.nightshift.failure.ServingException;
@@ -11,15 +10,24 @@ import dev.nightshift.proto.v1.Adapter;
 import dev.nightshift.proto.v1.AdapterServiceGrpc;
 import dev.nightshift.proto.v1.AdapterVersion;
 import dev.nightshift.proto.v1.ComposeAdaptersRequest;
+import dev.nightshift.proto.v1.CreateExportRequest;
 import dev.nightshift.proto.v1.DeleteAdapterRequest;
 import dev.nightshift.proto.v1.DeleteAdapterResponse;
+import dev.nightshift.proto.v1.DeleteExportRequest;
+import dev.nightshift.proto.v1.DeleteExportResponse;
 import dev.nightshift.proto.v1.DownloadAdapterRequest;
 import dev.nightshift.proto.v1.DownloadAdapterResponse;
+import dev.nightshift.proto.v1.DownloadExportRequest;
+import dev.nightshift.proto.v1.DownloadExportResponse;
+import dev.nightshift.proto.v1.Export;
 import dev.nightshift.proto.v1.GetAdapterRequest;
+import dev.nightshift.proto.v1.GetExportRequest;
 import dev.nightshift.proto.v1.ListAdapterVersionsRequest;
 import dev.nightshift.proto.v1.ListAdapterVersionsResponse;
 import dev.nightshift.proto.v1.ListAdaptersRequest;
 import dev.nightshift.proto.v1.ListAdaptersResponse;
+import dev.nightshift.proto.v1.ListExportsRequest;
+import dev.nightshift.proto.v1.ListExportsResponse;
 import dev.nightshift.proto.v1.LoadAdapterRequest;
 import dev.nightshift.proto.v1.MergeAdapterRequest;
 import dev.nightshift.proto.v1.MergeAdapterResponse;
@@ -36,12 +44,12 @@ import io.smallrye.common.annotation.Blocking;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 
 /** {@code nightshift.v1.AdapterService}. */
 @GrpcService
 public class AdapterGrpc extends AdapterServiceGrpc.AdapterServiceImplBase {
+    private static final int LIMIT_MAX = 10_000;
+
     private final ServedAdapters adapters;
 
     AdapterGrpc(ServedAdapters adapters) {
@@ -183,29 +191,73 @@ public class AdapterGrpc extends AdapterServiceGrpc.AdapterServiceImplBase {
     @Override
     @Blocking
     public void mergeAdapter(MergeAdapterRequest request, StreamObserver<MergeAdapterResponse> observer) {
+        Once.guard(
+                observer,
+                () -> adapters.get()
+                        .merge(
+                                request.getModel(),
+                                ExportMessages.source(request.getSource(), request.getSourceValue()),
+                                given(request.getName()))
+                        .whenComplete((export, failure) ->
+                                Once.answer(observer, () -> ExportMessages.merged(export, failure))));
+    }
+
+    @Override
+    @Blocking
+    public void createExport(CreateExportRequest request, StreamObserver<Export> observer) {
+        Once.answer(
+                observer,
+                () -> ExportMessages.export(adapters.get()
+                        .export(
+                                request.getModel(),
+                                ExportMessages.source(request.getSource(), request.getSourceValue()),
+                                given(request.getName()))));
+    }
+
+    @Override
+    @Blocking
+    public void listExports(ListExportsRequest request, StreamObserver<ListExportsResponse> observer) {
         Once.answer(observer, () -> {
-            MergeSource source = switch (request.getSource()) {
-                case MERGE_SOURCE_UNSPECIFIED, MERGE_SOURCE_SERVED -> MergeSource.SERVED;
-                case MERGE_SOURCE_STORED -> MergeSource.STORED;
-                case UNRECOGNIZED ->
-                    throw ServingException.invalid(
-                            "source", "source: %d is unknown".formatted(request.getSourceValue()));
-            };
-            Export export = merged(adapters.get().merge(request.getModel(), source, Optional.empty()));
-            return MergeAdapterResponse.newBuilder()
-                    .setExport(export.name())
-                    .addAllFiles(export.files())
-                    .setBytes(export.progress().bytes())
+            int limit = request.getLimit() == 0 ? LIMIT_MAX : request.getLimit();
+            if (limit < 1 || limit > LIMIT_MAX) {
+                throw ServingException.invalid(
+                        "limit", "limit: 1 to %d are possible, got %d".formatted(LIMIT_MAX, limit));
+            }
+            ExportPage page = adapters.get().exports(given(request.getAfter()), limit, !request.getOldestFirst());
+            return ListExportsResponse.newBuilder()
+                    .addAllExports(
+                            page.exports().stream().map(ExportMessages::export).toList())
+                    .setHasMore(page.hasMore())
                     .build();
         });
     }
 
-    private static Export merged(CompletableFuture<Export> merge) {
-        try {
-            return merge.join();
-        } catch (CompletionException e) {
-            throw e.getCause() instanceof ServingException known ? known : e;
-        }
+    @Override
+    @Blocking
+    public void getExport(GetExportRequest request, StreamObserver<Export> observer) {
+        Once.answer(observer, () -> ExportMessages.export(adapters.get().getExport(named(request.getName()))));
+    }
+
+    @Override
+    @Blocking
+    public void downloadExport(DownloadExportRequest request, StreamObserver<DownloadExportResponse> observer) {
+        Once.guard(observer, () -> {
+            FolderDownload download = adapters.get().downloadExport(named(request.getName()));
+            DownloadStream.start(observer, ExportMessages::chunk, AdapterMessages.content(download));
+        });
+    }
+
+    @Override
+    @Blocking
+    public void deleteExport(DeleteExportRequest request, StreamObserver<DeleteExportResponse> observer) {
+        Once.answer(observer, () -> {
+            adapters.get().deleteExport(named(request.getName()));
+            return DeleteExportResponse.getDefaultInstance();
+        });
+    }
+
+    private static Optional<String> given(String text) {
+        return Optional.of(text).filter(value -> !value.isEmpty());
     }
 
     private static String named(String name) {

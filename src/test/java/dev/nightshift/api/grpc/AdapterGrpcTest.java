@@ -13,13 +13,21 @@ import dev.nightshift.proto.v1.AdapterServiceGrpc;
 import dev.nightshift.proto.v1.AdapterState;
 import dev.nightshift.proto.v1.AdapterVersion;
 import dev.nightshift.proto.v1.ComposeAdaptersRequest;
+import dev.nightshift.proto.v1.CreateExportRequest;
 import dev.nightshift.proto.v1.DeleteAdapterRequest;
+import dev.nightshift.proto.v1.DeleteExportRequest;
 import dev.nightshift.proto.v1.DownloadAdapterRequest;
 import dev.nightshift.proto.v1.DownloadAdapterResponse;
+import dev.nightshift.proto.v1.DownloadExportRequest;
+import dev.nightshift.proto.v1.DownloadExportResponse;
+import dev.nightshift.proto.v1.Export;
+import dev.nightshift.proto.v1.ExportState;
 import dev.nightshift.proto.v1.GetAdapterRequest;
+import dev.nightshift.proto.v1.GetExportRequest;
 import dev.nightshift.proto.v1.GetModelRequest;
 import dev.nightshift.proto.v1.ListAdapterVersionsRequest;
 import dev.nightshift.proto.v1.ListAdaptersRequest;
+import dev.nightshift.proto.v1.ListExportsRequest;
 import dev.nightshift.proto.v1.LoadAdapterRequest;
 import dev.nightshift.proto.v1.MergeAdapterRequest;
 import dev.nightshift.proto.v1.MergeAdapterResponse;
@@ -304,5 +312,45 @@ class AdapterGrpcTest {
                         GetAdapterRequest.newBuilder().setName("loaded-by-grpc").build())))
                 .isEqualTo(Status.Code.NOT_FOUND);
         assertThat(root.resolve("grpc files/adapter_config.json")).exists();
+    }
+
+    @Test
+    void anExportIsCreatedFollowedDownloadedAndDeleted() throws Exception {
+        AdapterVersion version = upload("exported", TinyAdapter.of(2, 63).tar());
+        Export begun = adapters.createExport(CreateExportRequest.newBuilder()
+                .setModel("exported")
+                .setName("by-grpc")
+                .build());
+        assertThat(begun.getState()).isIn(ExportState.EXPORT_STATE_QUEUED, ExportState.EXPORT_STATE_RUNNING);
+        assertThat(refused(() -> adapters.createExport(CreateExportRequest.newBuilder()
+                        .setModel("exported")
+                        .setName("by-grpc")
+                        .build())))
+                .isEqualTo(Status.Code.FAILED_PRECONDITION);
+        GetExportRequest get = GetExportRequest.newBuilder().setName("by-grpc").build();
+        Export export = adapters.getExport(get);
+        for (int i = 0; i < 600 && export.getState() != ExportState.EXPORT_STATE_SUCCEEDED; i++) {
+            Thread.sleep(100);
+            export = adapters.getExport(get);
+        }
+        assertThat(export.getAdapterDigest()).isEqualTo(version.getDigest());
+        assertThat(export.getSource()).isEqualTo(MergeSource.MERGE_SOURCE_SERVED);
+        assertThat(export.getShards()).isPositive().isEqualTo(export.getShardsTotal());
+        assertThat(export.hasFinished()).isTrue();
+        assertThat(adapters.listExports(
+                                ListExportsRequest.newBuilder().setLimit(1).build())
+                        .getExports(0)
+                        .getName())
+                .isEqualTo("by-grpc");
+        long bytes = 0;
+        Iterator<DownloadExportResponse> pieces = adapters.downloadExport(
+                DownloadExportRequest.newBuilder().setName("by-grpc").build());
+        while (pieces.hasNext()) {
+            bytes += pieces.next().getChunk().size();
+        }
+        assertThat(bytes).isGreaterThan(export.getBytes());
+        adapters.deleteExport(
+                DeleteExportRequest.newBuilder().setName("by-grpc").build());
+        assertThat(refused(() -> adapters.getExport(get))).isEqualTo(Status.Code.NOT_FOUND);
     }
 }
