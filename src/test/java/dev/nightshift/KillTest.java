@@ -169,7 +169,9 @@ class KillTest {
                     life.step(),
                     steps,
                     staged ? "a checkpoint was half written" : "no checkpoint was half written");
-            assertThat(life.killed()).as("killed before the job's end").isTrue();
+            assertThat(life.killed())
+                    .as("killed before the job's end: %s%s", life.lines(), log(server))
+                    .isTrue();
             job = remember(life, promised, job);
         }
         assertThat(midCheckpoint).as("kills within a checkpoint").isPositive();
