@@ -113,14 +113,14 @@ public class Exchanges {
     }
 
     /**
-     * Ends an answer that its client does not read. A reset of HTTP/1.1 waits behind what can't be sent, and is never told to
-     * those who count the requests in flight; closing the channel drops it.
+     * Ends an answer that its client does not read. With HTTP/1.1 a reset, and a close of the channel as a whole, wait behind what
+     * can't be sent; a close from the connection's own place in the pipeline drops it.
      */
-    private static void cut(RoutingContext call) {
+    static void cut(RoutingContext call) {
         if (call.request().version() == HttpVersion.HTTP_2) {
             call.response().reset();
         } else if (call.request().connection() instanceof ConnectionBase connection) {
-            connection.channel().close();
+            connection.channelHandlerContext().close();
         }
     }
 }

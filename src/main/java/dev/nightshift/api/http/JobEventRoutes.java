@@ -57,6 +57,7 @@ public class JobEventRoutes {
 
     /** One stream. */
     private final class Feed {
+        private final RoutingContext call;
         private final HttpServerResponse response;
         private final Context context;
         private final String job;
@@ -65,11 +66,14 @@ public class JobEventRoutes {
         private long writtenAt = System.nanoTime();
 
         Feed(RoutingContext call, Context context) {
+            this.call = call;
             this.response = call.response();
             this.context = context;
             this.job = call.pathParam("job");
             this.after = Optional.ofNullable(call.request().getParam("after")).filter(text -> !text.isEmpty());
-            response.closeHandler(closed -> gone.set(true));
+            // not the response's own close handler: there is one only, and the count of requests in flight depends on
+            // it
+            call.addEndHandler(ended -> gone.set(true));
         }
 
         void run() {
@@ -146,7 +150,7 @@ public class JobEventRoutes {
                 gone.set(true);
             } catch (TimeoutException e) {
                 gone.set(true);
-                context.runOnContext(now -> response.reset());
+                context.runOnContext(now -> Exchanges.cut(call));
             }
         }
 

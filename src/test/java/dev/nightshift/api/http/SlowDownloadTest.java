@@ -9,6 +9,7 @@ import dev.nightshift.api.SocketBuffers;
 import io.quarkus.test.common.QuarkusTestResource;
 import io.quarkus.test.common.http.TestHTTPResource;
 import io.quarkus.test.junit.QuarkusTest;
+import jakarta.inject.Inject;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Path;
@@ -31,6 +32,9 @@ class SlowDownloadTest {
 
     @TestHTTPResource
     URI server;
+
+    @Inject
+    InFlight inFlight;
 
     @BeforeEach
     void positionsAreTold() {
@@ -65,6 +69,9 @@ class SlowDownloadTest {
             assertThat(reader.bytesUntilClosed(SOON)).as("the rest").isGreaterThan(bytes - 2 * RECEIVE);
         }
         assertThat(OpenFiles.closed(file, SOON)).as("closed at its end").isTrue();
+        assertThat(inFlight.awaitNone(SOON))
+                .as("requests that still count at the end")
+                .isZero();
     }
 
     private void endsWithItsReader(String path, Predicate<Path> file) throws Exception {
@@ -74,6 +81,9 @@ class SlowDownloadTest {
         assertThat(OpenFiles.closed(file, SOON))
                 .as("closed once the reader left")
                 .isTrue();
+        assertThat(inFlight.awaitNone(SOON))
+                .as("requests that still count once the reader left")
+                .isZero();
     }
 
     @Test

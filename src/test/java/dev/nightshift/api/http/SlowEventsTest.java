@@ -32,6 +32,9 @@ class SlowEventsTest {
     @Inject
     Database database;
 
+    @Inject
+    InFlight inFlight;
+
     private static String path(EventfulJob job) {
         return "/v1/fine_tuning/jobs/" + job.id() + "/events?stream=true";
     }
@@ -59,6 +62,9 @@ class SlowEventsTest {
             assertThat(all).endsWith("data: [DONE]\n\n");
             assertThat(job.settledRowsRead()).isGreaterThan(EventfulJob.EVENTS);
 
+            assertThat(inFlight.awaitNone(SOON))
+                    .as("requests that still count after a whole stream")
+                    .isZero();
             job.recount();
             long kernel = SocketBuffers.sendMax() / EventfulJob.EVENT_CHARACTERS;
             try (RawHttp reader = stubborn(job)) {
@@ -68,11 +74,17 @@ class SlowEventsTest {
                 // given up after the tests' nightshift.slow-reader
                 awaitNoStream();
                 assertThat(reader.text()).doesNotContain("[DONE]");
+                assertThat(inFlight.awaitNone(SOON))
+                        .as("requests that still count while the reader keeps its connection")
+                        .isZero();
             }
 
             RawHttp leaving = stubborn(job);
             leaving.reset();
             awaitNoStream();
+            assertThat(inFlight.awaitNone(SOON))
+                    .as("requests that still count once their client has left")
+                    .isZero();
         }
     }
 }
