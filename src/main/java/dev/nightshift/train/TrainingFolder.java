@@ -16,6 +16,7 @@ import dev.nightshift.tensor.Tensor;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -55,6 +56,11 @@ public final class TrainingFolder {
             tensors.put(OPTIMIZER + page, state.optimizer().get(page));
         }
         SafetensorsWriter.write(folder.resolve(STATE), tensors, metadata);
+    }
+
+    /** Whether a state has been written into a folder: one cut off in its first writing leaves the folder without it. */
+    public static boolean holdsState(Path folder) {
+        return Files.exists(folder.resolve(STATE));
     }
 
     /** A state and its facts. */

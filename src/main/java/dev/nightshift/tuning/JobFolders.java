@@ -70,7 +70,7 @@ final class JobFolders {
         return folder.resolve("start");
     }
 
-    /** Latest training state; nothing before the first is saved. */
+    /** Where the latest training state is ({@code TrainingFolder}); empty or absent before the first is saved. */
     static Path state(Path folder) {
         return folder.resolve("state");
     }

@@ -116,7 +116,7 @@ final class JobRun {
 
     private Start start() {
         Path state = JobFolders.state(folder);
-        if (Files.isDirectory(state)) {
+        if (TrainingFolder.holdsState(state)) {
             TrainingFolder.Stored stored = TrainingFolder.read(state);
             record.restore(stored.facts());
             return new Start(record.step(), stored.state());

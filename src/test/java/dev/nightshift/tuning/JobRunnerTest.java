@@ -404,6 +404,20 @@ class JobRunnerTest {
         }
     }
 
+    @Test
+    void aJobKilledWhileItsFirstStateWasWrittenBeginsAgain() throws Exception {
+        String id;
+        try (SimulatedProcess process = process(DIGEST, TuningMode.OFF)) {
+            id = process.jobs.create(request("train")).id();
+            process.await(id, JobState.QUEUED);
+        }
+        Path state = Files.createDirectory(disk.jobs().resolve(id).resolve("state"));
+        Files.write(state.resolve(".state.safetensors1.tmp"), new byte[100]);
+        try (SimulatedProcess process = process()) {
+            process.await(id, JobState.SUCCEEDED);
+        }
+    }
+
     private static List<Job.Metrics> history(SimulatedProcess process, String id) {
         return process.jobs.database().read(handle -> HistoryRows.metrics(handle, id));
     }
