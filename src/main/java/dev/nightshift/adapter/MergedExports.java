@@ -35,7 +35,7 @@ final class MergedExports implements AutoCloseable {
 
     private static final String WRITING = ".writing-";
     private static final String DELETED = ".deleted-";
-    /** Names of files of a merged model beside its tensors: the configuration, the tokenizer and so on. */
+    /** Room for a merged model's files beside its tensors: the configuration, the tokenizer and so on. */
     private static final long COMPANION_BYTES = 64 << 20;
 
     private static final long CLOSE_MILLIS = 10_000;

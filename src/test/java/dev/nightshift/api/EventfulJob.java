@@ -74,6 +74,14 @@ public final class EventfulJob implements AutoCloseable {
         return now;
     }
 
+    /** All its events, the job's own among them; how many those are depends on how far it came before it was cancelled. */
+    public long events() {
+        return database.read(handle -> handle.createQuery("select count(*) from tuning_event where job_id = :job")
+                .bind("job", id)
+                .mapTo(Long.class)
+                .one());
+    }
+
     /** Counts from 0 again. */
     public void recount() {
         database.run(handle -> {

@@ -5,7 +5,7 @@ import dev.nightshift.chat.ChatStream;
 import dev.nightshift.failure.ErrorCode;
 import dev.nightshift.failure.ServingException;
 import io.vertx.core.Context;
-import io.vertx.core.http.HttpServerResponse;
+import io.vertx.ext.web.RoutingContext;
 import java.util.BitSet;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -31,11 +31,10 @@ final class Exchange {
     private boolean over;
 
     /** To be called on the event loop, before anything that may take time: a connection may close at once. */
-    Exchange(Context context, HttpServerResponse response) {
+    Exchange(Context context, RoutingContext call) {
         this.context = context;
-        response.closeHandler(closed -> leave());
-        // a reset is told here first
-        response.exceptionHandler(reset -> leave());
+        // told of a close, of a reset and of the end, which finds the exchange over
+        call.addEndHandler(ended -> leave());
     }
 
     /** Events wait to be read. Any thread. */

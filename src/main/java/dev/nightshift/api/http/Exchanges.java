@@ -8,7 +8,6 @@ import io.smallrye.mutiny.subscription.UniEmitter;
 import io.vertx.core.Context;
 import io.vertx.core.Future;
 import io.vertx.core.Vertx;
-import io.vertx.core.http.HttpServerResponse;
 import io.vertx.core.http.HttpVersion;
 import io.vertx.core.net.impl.ConnectionBase;
 import io.vertx.ext.web.RoutingContext;
@@ -41,8 +40,7 @@ public class Exchanges {
 
     /** @param prepare runs on a worker thread; what it throws is the answer */
     Uni<Response> answer(RoutingContext call, Function<Fields, Prepared> prepare) {
-        HttpServerResponse response = call.response();
-        Exchange exchange = new Exchange(Vertx.currentContext(), response);
+        Exchange exchange = new Exchange(Vertx.currentContext(), call);
         return Uni.createFrom()
                 .emitter(emitter -> onWorker(call, body -> {
                             Prepared prepared = prepare.apply(new Fields(Json.parseObject(body), ""));

@@ -71,8 +71,7 @@ public class JobEventRoutes {
             this.context = context;
             this.job = call.pathParam("job");
             this.after = Optional.ofNullable(call.request().getParam("after")).filter(text -> !text.isEmpty());
-            // not the response's own close handler: there is one only, and the count of requests in flight depends on
-            // it
+            // the response has one close handler, on which all end handlers of the call hang
             call.addEndHandler(ended -> gone.set(true));
         }
 
@@ -88,7 +87,7 @@ public class JobEventRoutes {
                 Thread.currentThread().interrupt();
             } catch (RuntimeException e) {
                 LOG.error("A job's events could not be streamed", e);
-                context.runOnContext(now -> response.reset());
+                context.runOnContext(now -> Exchanges.cut(call));
             }
         }
 

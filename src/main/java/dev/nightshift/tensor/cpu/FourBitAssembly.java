@@ -17,8 +17,8 @@ import dev.nightshift.tensor.cpu.x86.Assembler.Memory;
 /**
  * Machine code of the loops over a 4-bit tile of 32 rows ({@link FourBitLanes}) for AVX2. A value is put together from its four
  * bytes: each byte of the code book is a table of 16 bytes, which one {@code vpshufb} looks up for 32 codes at once, and
- * {@code vpunpck} interleaves the bytes to floats. That is 26 shuffles for 64 codes, where {@code vpermd} on floats takes 32
- * at two slots each.
+ * {@code vpunpck} interleaves the bytes to floats. That is 26 shuffles for 64 codes, where {@code vpermd} on floats takes 16
+ * of two slots each.
  *
  * <p>Arguments as the System V calling convention passes them: RDI x or panel, RSI tile, RDX segments, RCX octets of k in a
  * segment, R8 {@link #tables}, R9 totals or scales.
@@ -40,7 +40,7 @@ final class FourBitAssembly {
 
     private static final int INPUT = 15;
 
-    /** First, words of k and of k + 2 of the low nibbles (in pairs of low and high bytes), and so on; see {@link #decode}. */
+    /** Where {@link #decode} leaves the lower and the upper words of floats: of k 0 and 2, of 1 and 3, of 4 and 6, of 5 and 7. */
     private static final int[][] WORDS = {{12, 13}, {5, 7}, {4, 6}, {8, 10}};
 
     private final Assembler a = new Assembler();

@@ -4,7 +4,6 @@ import static dev.nightshift.tensor.cpu.x86.Assembler.General.R10;
 import static dev.nightshift.tensor.cpu.x86.Assembler.General.R11;
 import static dev.nightshift.tensor.cpu.x86.Assembler.General.R12;
 import static dev.nightshift.tensor.cpu.x86.Assembler.General.R13;
-import static dev.nightshift.tensor.cpu.x86.Assembler.General.R14;
 import static dev.nightshift.tensor.cpu.x86.Assembler.General.R8;
 import static dev.nightshift.tensor.cpu.x86.Assembler.General.R9;
 import static dev.nightshift.tensor.cpu.x86.Assembler.General.RAX;
@@ -30,7 +29,7 @@ final class PanelAssembly {
     private static final int VECTOR = 32;
     private static final int TILE = 4 * VECTOR;
     private static final int ROWS = PanelLanes.GROUP;
-    private static final General[] SAVED = {RBX, R12, R13, R14};
+    private static final General[] SAVED = {RBX, R12, R13};
 
     /** Vector registers: 0 to 7 sums, then two values and an input. */
     private static final int VALUE = 8;

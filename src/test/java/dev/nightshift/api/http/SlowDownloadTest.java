@@ -27,8 +27,6 @@ class SlowDownloadTest {
     private static final Duration SOON = Duration.ofSeconds(20);
     /** The client's receive buffer. */
     private static final int RECEIVE = 4096;
-    /** What the server may have read and not yet handed to the kernel, generously. */
-    private static final int IN_HAND = 1 << 20;
 
     @TestHTTPResource
     URI server;
@@ -59,12 +57,12 @@ class SlowDownloadTest {
     }
 
     private void waitsForItsReader(String path, Predicate<Path> file, long bytes) throws Exception {
-        long most = SocketBuffers.sendMax() + IN_HAND;
-        assertThat(bytes).as("more than the connection holds").isGreaterThan(2 * most);
+        // kernels differ in what they hold for a connection; without back-pressure it is all
+        assertThat(bytes).as("more than the connection holds").isGreaterThan(4 * SocketBuffers.sendMax());
         try (RawHttp reader = stubborn(path)) {
             assertThat(OpenFiles.settled(file))
                     .as("bytes taken from the file for a reader of nothing")
-                    .isLessThan(most);
+                    .isLessThan(bytes / 2);
             // the head and a little more have been seen
             assertThat(reader.bytesUntilClosed(SOON)).as("the rest").isGreaterThan(bytes - 2 * RECEIVE);
         }

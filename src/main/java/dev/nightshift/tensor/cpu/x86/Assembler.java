@@ -146,11 +146,6 @@ public final class Assembler {
         vex(MAP_0F38, PREFIX_66, 0xb8, to, a, b);
     }
 
-    /** {@code to += a * b}, one rounding. */
-    public void vfmadd231ps(int to, int a, Memory b) {
-        vex(MAP_0F38, PREFIX_66, 0xb8, to, a, b);
-    }
-
     /** Ends the use of upper halves, without which code of the older kind that follows would be slow. */
     public void vzeroupper() {
         bytes(0xc5, 0xf8, 0x77);
