@@ -6,8 +6,11 @@ import dev.nightshift.train.data.Dataset;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * What a job's files hold.
@@ -53,17 +56,25 @@ record JobData(Dataset training, Optional<Dataset> validation, double heldOut) {
         return notes;
     }
 
-    /** Validation rows come from their file, else every so many of the training rows is held out. */
+    /**
+     * Validation rows come from their file, else every so many of the training rows is held out; all copies of a row that its
+     * file's weight repeats.
+     */
     Rows rows() {
         if (validation.isPresent() || heldOut == 0) {
             return new Rows(training.samples(), validation.map(Dataset::samples).orElse(List.of()));
         }
-        List<List<Segment>> kept = new ArrayList<>();
+        Set<List<Segment>> seen = Collections.newSetFromMap(new IdentityHashMap<>());
+        Set<List<Segment>> out = Collections.newSetFromMap(new IdentityHashMap<>());
         List<List<Segment>> held = new ArrayList<>();
-        for (int i = 0; i < training.samples().size(); i++) {
-            boolean out = Math.floor((i + 1) * heldOut) > Math.floor(i * heldOut);
-            (out ? held : kept).add(training.samples().get(i));
+        for (List<Segment> row : training.samples()) {
+            int i = seen.size();
+            if (seen.add(row) && Math.floor((i + 1) * heldOut) > Math.floor(i * heldOut)) {
+                out.add(row);
+                held.add(row);
+            }
         }
-        return new Rows(kept, held);
+        return new Rows(
+                training.samples().stream().filter(row -> !out.contains(row)).toList(), held);
     }
 }

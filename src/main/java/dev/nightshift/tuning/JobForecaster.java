@@ -101,7 +101,12 @@ final class JobForecaster {
         long count = content.training().faultCount()
                 + content.validation().map(Dataset::faultCount).orElse(0L);
         Optional<JobForecast.Outlook> outlook = content.isSound() ? Optional.of(outlook(inspection)) : Optional.empty();
-        return new JobForecast(contents, faults, count, content.notes(), outlook);
+        return new JobForecast(
+                contents,
+                faults.subList(0, Math.min(faults.size(), Dataset.FAULTS_MAX)),
+                count,
+                content.notes(),
+                outlook);
     }
 
     private static JobForecast.Content content(String param, Dataset dataset, List<JobForecast.Fault> faults) {
@@ -124,7 +129,8 @@ final class JobForecaster {
         JobData.Rows rows = inspection.content().rows();
         long pass = rows.training().stream().mapToLong(Packing::tokens).sum();
         long measured = rows.validation().stream().mapToLong(Packing::tokens).sum();
-        long evaluations = 2 + (plan.evaluateEvery() > 0 ? plan.steps() / plan.evaluateEvery() : 0);
+        boolean goesOn = !inspection.spec().model().equals(slice.model().name());
+        long evaluations = (goesOn ? 3 : 2) + (plan.evaluateEvery() > 0 ? plan.steps() / plan.evaluateEvery() : 0);
         double steps = (double) pass * plan.epochs() + EVALUATION_SHARE * measured * evaluations;
         OptionalDouble pace = pace(inspection, plan);
         return new JobForecast.Outlook(

@@ -130,8 +130,8 @@ final class JobRun {
     }
 
     private void train(int done, BooleanSupplier stopping) throws IOException, InterruptedException, Interrupted {
-        if (done == 0 && !validation.isEmpty() && !record.measuredBase()) {
-            record.before(evaluate(false, stopping));
+        if (done == 0 && !validation.isEmpty() && !record.measuredBefore()) {
+            record.before(before(stopping));
         }
         int step = done;
         while (step < plan.steps() && !record.endEarly(spec.options().patience())) {
@@ -154,6 +154,16 @@ final class JobRun {
             leaveIfAsked(stopping);
         }
         finish(stopping);
+    }
+
+    /** The base model; where the job goes on from an adapter, the better of the two. */
+    private StepResult before(BooleanSupplier stopping) throws InterruptedException, Interrupted {
+        StepResult base = evaluate(false, stopping);
+        if (!Files.isDirectory(JobFolders.startAdapter(folder))) {
+            return base;
+        }
+        StepResult start = evaluate(true, stopping);
+        return start.loss() < base.loss() ? start : base;
     }
 
     private StepResult step(int step, BooleanSupplier stopping) throws InterruptedException, Interrupted {

@@ -82,12 +82,21 @@ final class RunRecord {
 
     // ---- what happens
 
-    boolean measuredBase() {
-        return jobs.database().read(handle -> HistoryRows.metrics(handle, job.id())).stream()
-                .anyMatch(row -> row.step() == 0 && row.fullLoss().isPresent());
+    /**
+     * Whether the loss before training was measured by a process that was killed before it saved a state; evaluations are
+     * compared with it as they would have been there.
+     */
+    boolean measuredBefore() {
+        OptionalDouble before = jobs.database().read(handle -> HistoryRows.metrics(handle, job.id())).stream()
+                .filter(row -> row.step() == 0)
+                .map(Job.Metrics::fullLoss)
+                .flatMapToDouble(OptionalDouble::stream)
+                .findFirst();
+        before.ifPresent(loss -> best = loss);
+        return before.isPresent();
     }
 
-    /** The base model, or the adapter that the job goes on from, on the validation rows. */
+    /** What training has to beat on the validation rows. */
     void before(StepResult result) {
         OptionalDouble no = OptionalDouble.empty();
         pendingMetrics.add(new Job.Metrics(

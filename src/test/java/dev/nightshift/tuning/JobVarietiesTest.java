@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.nightshift.failure.ServingException;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -270,7 +271,12 @@ class JobVarietiesTest {
             assertThat(summary.message())
                     .contains("12 rows, 4 for validation, 120 tokens", "12 steps", " of the device");
             assertThat(summary.data()).containsEntry("total_steps", 12).containsKey("estimated_seconds");
-            assertThat(folder.resolve("disk/jobs")).isEmptyDirectory();
+            // a job's folder is deleted after its end is committed
+            Path left = disk.jobs().resolve(job.id());
+            for (int i = 0; i < 1000 && Files.exists(left); i++) {
+                Thread.sleep(10);
+            }
+            assertThat(disk.jobs()).isEmptyDirectory();
         }
     }
 }

@@ -119,6 +119,11 @@ final class SimulatedDisk {
         return root.resolve("adapters").resolve(alias.replace(':', '+'));
     }
 
+    /** Folder of a published adapter. */
+    Path folder(String alias) {
+        return path(alias);
+    }
+
     /** Bytes of a published adapter's tensors. */
     byte[] adapter(String alias) throws IOException {
         return Files.readAllBytes(path(alias).resolve("adapter_model.safetensors"));
