@@ -64,6 +64,15 @@ public record AdapterShape(int rank, float alpha, boolean rsLora, SortedSet<Inte
         };
     }
 
+    /** Numbers of the largest factor. */
+    public long largest(ModelConfig config) {
+        return projections.stream()
+                .mapToLong(
+                        projection -> (long) rank * Math.max(inputs(config, projection), outputs(config, projection)))
+                .max()
+                .orElseThrow();
+    }
+
     /** Trainable numbers of the whole adapter. */
     public long parameters(ModelConfig config) {
         long perLayer = 0;

@@ -78,7 +78,7 @@ public final class LoraTrainer implements AutoCloseable {
         long pages = numbers / PagedAdamW.PAGE_ELEMENTS + tensors + 1;
         return TrainingBuffers.bytes(config, settings, shape)
                 + factors
-                + PagedAdamW.deviceBytes(settings, numbers)
+                + PagedAdamW.deviceBytes(settings, numbers, shape.largest(config))
                 + pages * 256
                 + 8 * tensors
                 + 4096;

@@ -138,11 +138,18 @@ final class PagedAdamW implements AutoCloseable {
         };
     }
 
-    /** Device memory that the state of {@code parameters} numbers needs at most under these settings. */
-    static long deviceBytes(TrainerSettings settings, long parameters) {
-        long perNumber = 8;
-        long state = parameters * perNumber;
-        return Math.min(state + state / 8, Math.max(settings.optimizerBytesMax(), 1)) + 4 * 256 * 8;
+    /**
+     * Device memory that the state of {@code parameters} numbers needs at most under these settings: the frames are there
+     * whatever the budget.
+     *
+     * @param largest numbers of the largest tensor
+     */
+    static long deviceBytes(TrainerSettings settings, long parameters, long largest) {
+        long state = 8 * parameters;
+        long all = state + state / 8;
+        long frames = FRAMES * TrainingArena.size(DType.U8, 8 * Math.min(PAGE_ELEMENTS, largest));
+        long budget = settings.optimizerBytesMax();
+        return (budget >= all ? all : Math.max(budget, frames)) + 4 * 256 * 8;
     }
 
     int pageCount() {

@@ -1,13 +1,10 @@
 package dev.nightshift.train.data;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import dev.nightshift.failure.ServingException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
 
 /** The shapes that rows come in. */
 public enum DatasetFormat {
@@ -31,19 +28,8 @@ public enum DatasetFormat {
     KTO;
 
     /** As settings spell it. */
-    public String wire() {
+    String wire() {
         return name().toLowerCase(Locale.ROOT);
-    }
-
-    /** The format of this name, or a 400. */
-    public static DatasetFormat of(String wire) {
-        return Stream.of(values())
-                .filter(each -> each.wire().equals(wire))
-                .findFirst()
-                .orElseThrow(() -> ServingException.invalid(
-                        "format",
-                        "format: '" + wire + "' is none of "
-                                + Stream.of(values()).map(DatasetFormat::wire).collect(Collectors.joining(", "))));
     }
 
     /** What a row can be read as, the likeliest first; empty if it is nothing known. */
