@@ -2,7 +2,6 @@ package dev.nightshift.tuning;
 
 import dev.nightshift.train.data.Conversations;
 import dev.nightshift.train.data.Dataset;
-import dev.nightshift.train.data.DatasetFormat;
 import dev.nightshift.train.data.DatasetOptions;
 import dev.nightshift.train.data.DatasetReader;
 import java.nio.file.Path;
@@ -21,8 +20,8 @@ public final class DatasetSamples implements SampleReader {
         boolean validation = JobFolders.isValidation(sources.getFirst().file());
         DatasetOptions options = new DatasetOptions(
                 goal(spec.method()),
-                spec.options().format().map(DatasetFormat::of),
-                DatasetOptions.Rendering.AUTO,
+                spec.options().format(),
+                spec.options().rendering(),
                 spec.options().trainOnInputs(),
                 sequenceMax,
                 spec.seed(),

@@ -2,6 +2,8 @@ package dev.nightshift.tuning;
 
 import dev.nightshift.train.Schedule;
 import dev.nightshift.train.TrainerSettings.OptimizerKind;
+import dev.nightshift.train.data.DatasetFormat;
+import dev.nightshift.train.data.DatasetOptions.Rendering;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -57,6 +59,7 @@ public record JobSpec(
      * @param patience evaluations without a better loss after which the job ends early; 0 = never
      * @param priority higher goes first
      * @param format of the rows where several fit, else empty
+     * @param rendering how rows become text
      */
     public record Options(
             LoraSpec lora,
@@ -78,5 +81,6 @@ public record JobSpec(
             int patience,
             PublishRule publish,
             int priority,
-            Optional<String> format) {}
+            Optional<DatasetFormat> format,
+            Rendering rendering) {}
 }

@@ -4,6 +4,8 @@ import dev.nightshift.failure.ServingException;
 import dev.nightshift.train.AdapterShape;
 import dev.nightshift.train.Schedule;
 import dev.nightshift.train.TrainerSettings.OptimizerKind;
+import dev.nightshift.train.data.DatasetFormat;
+import dev.nightshift.train.data.DatasetOptions.Rendering;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -150,7 +152,8 @@ public final class JobSpecReader {
                 own.integer("patience", 0, STEPS_MAX).orElse(0),
                 own.choice("publish", PublishRule.class).orElse(PublishRule.BETTER),
                 own.integer("priority", -1000, 1000).orElse(0),
-                own.string("format"));
+                own.choice("format", DatasetFormat.class),
+                own.choice("rendering", Rendering.class).orElse(Rendering.AUTO));
     }
 
     /** Guanaco's values: QLoRA (arXiv 2305.14314), appendix B.2. */

@@ -43,6 +43,8 @@ class JobSpecReaderTest {
                 "{'model':'m','training_file':'f','nightshift':{'lora':{'rank':8}}}|nightshift.lora.rank",
                 "{'model':'m','training_file':'f','nightshift':{'preset':'alpaca'}}|nightshift.preset",
                 "{'model':'m','training_file':'f','nightshift':{'method':'ppo'}}|nightshift.method",
+                "{'model':'m','training_file':'f','nightshift':{'format':'csv'}}|nightshift.format",
+                "{'model':'m','training_file':'f','nightshift':{'rendering':'loud'}}|nightshift.rendering",
                 "{'model':'m','training_file':'f','nightshift':{'colour':'red'}}|nightshift.colour",
                 "{'model':'m','training_file':'f','nightshift':{'files':[{'weight':1}]}}|nightshift.files[0].id",
             })

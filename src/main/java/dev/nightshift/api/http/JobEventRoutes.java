@@ -3,6 +3,8 @@ package dev.nightshift.api.http;
 import dev.nightshift.failure.ServingException;
 import dev.nightshift.tuning.FineTuneJobs;
 import dev.nightshift.tuning.Job;
+import io.vertx.core.Context;
+import io.vertx.core.Vertx;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpServerResponse;
 import io.vertx.ext.web.Router;
@@ -12,6 +14,11 @@ import jakarta.enterprise.event.Observes;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.jboss.logging.Logger;
 
 /**
@@ -44,60 +51,67 @@ public class JobEventRoutes {
             call.next();
             return;
         }
-        Feed feed = new Feed(call);
+        Feed feed = new Feed(call, Vertx.currentContext());
         Thread.ofVirtual().name("job-events").start(feed::run);
     }
 
     /** One stream. */
     private final class Feed {
-        private final PacedResponse response;
+        private final RoutingContext call;
+        private final HttpServerResponse response;
+        private final Context context;
         private final String job;
+        private final AtomicBoolean gone = new AtomicBoolean();
         private Optional<String> after;
         private long writtenAt = System.nanoTime();
 
-        Feed(RoutingContext call) {
-            this.response = new PacedResponse(call, times.slowReader());
+        Feed(RoutingContext call, Context context) {
+            this.call = call;
+            this.response = call.response();
+            this.context = context;
             this.job = call.pathParam("job");
             this.after = Optional.ofNullable(call.request().getParam("after")).filter(text -> !text.isEmpty());
+            // the response has one close handler, on which all end handlers of the call hang
+            call.addEndHandler(ended -> gone.set(true));
         }
 
         void run() {
             try {
                 List<Job.Event> first = jobs.eventsSince(job, after, EVENTS_PER_TURN);
-                response.later(Feed::begin);
+                context.runOnContext(now -> begin());
                 write(first);
                 follow();
             } catch (ServingException e) {
-                response.later(refused -> refuse(refused, e));
+                context.runOnContext(now -> refuse(e));
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
             } catch (RuntimeException e) {
                 LOG.error("A job's events could not be streamed", e);
-                response.cut();
+                context.runOnContext(now -> Exchanges.cut(call));
             }
         }
 
-        private static void begin(HttpServerResponse response) {
+        private void begin() {
             response.setChunked(true);
             response.putHeader("Content-Type", "text/event-stream; charset=utf-8");
             response.putHeader("Cache-Control", "no-cache");
             response.putHeader("X-Accel-Buffering", "no");
         }
 
-        private static void refuse(HttpServerResponse response, ServingException failure) {
+        private void refuse(ServingException failure) {
             response.setStatusCode(failure.code().httpStatus());
             response.putHeader("Content-Type", "application/json");
             response.end(Buffer.buffer(Json.bytes(ErrorBody.of(failure))));
         }
 
         private void follow() throws InterruptedException {
-            while (!response.gone()) {
+            while (!gone.get()) {
                 // the state first: events that came before the end are then all read
                 boolean ended = jobs.get(job).state().ended();
                 List<Job.Event> events = jobs.eventsSince(job, after, EVENTS_PER_TURN);
                 write(events);
                 if (events.isEmpty() && ended) {
-                    response.later(told -> told.end("data: [DONE]\n\n"));
+                    context.runOnContext(now -> response.end("data: [DONE]\n\n"));
                     return;
                 }
                 if (events.isEmpty()) {
@@ -122,9 +136,20 @@ public class JobEventRoutes {
             send(frames);
         }
 
+        /** Until the connection has taken it; a reader that takes nothing for too long counts as gone. */
         private void send(Buffer frames) throws InterruptedException {
-            if (response.send(frames)) {
+            CompletableFuture<Void> sent = new CompletableFuture<>();
+            context.runOnContext(
+                    now -> response.write(frames).onSuccess(sent::complete).onFailure(sent::completeExceptionally));
+            try {
+                sent.get(times.slowReader().toNanos(), TimeUnit.NANOSECONDS);
                 writtenAt = System.nanoTime();
+            } catch (ExecutionException e) {
+                LOG.debugf("A stream of a job's events ended early: %s", e.getMessage());
+                gone.set(true);
+            } catch (TimeoutException e) {
+                gone.set(true);
+                context.runOnContext(now -> Exchanges.cut(call));
             }
         }
 
