@@ -4,6 +4,7 @@ import dev.nightshift.checkpoint.PeftFolder;
 import dev.nightshift.failure.ErrorCode;
 import dev.nightshift.failure.ServingException;
 import java.io.IOException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
@@ -202,7 +203,21 @@ final class AdapterFolders {
         return grave;
     }
 
+    /** What a client is told of a disk that does not do what it should; paths are for the log. */
     static ServingException failed(String what, IOException cause) {
-        return new ServingException(ErrorCode.INSUFFICIENT_STORAGE, what + ": " + cause.getMessage(), cause);
+        return new ServingException(
+                isFull(cause) ? ErrorCode.INSUFFICIENT_STORAGE : ErrorCode.INTERNAL, what + ": " + reason(cause), cause);
+    }
+
+    /** Whether a write failed for want of room. */
+    static boolean isFull(IOException failure) {
+        String reason = reason(failure);
+        return reason.contains("No space left") || reason.contains("quota exceeded");
+    }
+
+    private static String reason(IOException failure) {
+        return failure instanceof FileSystemException of
+                ? Optional.ofNullable(of.getReason()).orElse(of.getClass().getSimpleName())
+                : String.valueOf(failure.getMessage());
     }
 }

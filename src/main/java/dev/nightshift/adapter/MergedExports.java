@@ -223,12 +223,16 @@ final class MergedExports implements AutoCloseable {
 
     private void checkRoom() throws IOException {
         long needed = writer.estimate() + COMPANION_BYTES;
-        long usable = Files.getFileStore(root).getUsableSpace();
+        long usable = usable();
         if (usable < needed) {
             throw new ServingException(
                     ErrorCode.INSUFFICIENT_STORAGE,
-                    "the merged model takes %d bytes, the disk has %d".formatted(needed, usable));
+                    "the merged model takes %d bytes, the disk has %d free".formatted(needed, usable));
         }
+    }
+
+    private long usable() throws IOException {
+        return Files.getFileStore(root).getUsableSpace();
     }
 
     // ---- the worker
@@ -286,9 +290,23 @@ final class MergedExports implements AutoCloseable {
                                     begun.adapterDigest(),
                                     new Export.Progress(shards, total, bytes, Math.max(bytes, writer.estimate())))));
             publish(entry, temporary, written);
+        } catch (IOException e) {
+            if (AdapterFolders.isFull(e)) {
+                throw filledUp(entry.export.progress(), e);
+            }
+            throw e;
         } finally {
             DurableFiles.deleteTree(temporary);
         }
+    }
+
+    /** While what was written is still there. */
+    private ServingException filledUp(Export.Progress far, IOException cause) throws IOException {
+        return new ServingException(
+                ErrorCode.INSUFFICIENT_STORAGE,
+                "the merged model takes %d bytes, the disk was full when %d of them were written, %d are free"
+                        .formatted(far.bytesTotal() + COMPANION_BYTES, far.bytes(), usable()),
+                cause);
     }
 
     private static void advance(Entry entry, Export now) {

@@ -14,6 +14,7 @@ import dev.nightshift.failure.ServingException;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -23,11 +24,13 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.apache.commons.compress.archivers.tar.TarArchiveEntry;
 import org.apache.commons.compress.archivers.tar.TarArchiveInputStream;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -45,6 +48,8 @@ class MergedExportsTest {
     private AdapterLibrary library;
     /** The stored weights open when it does. */
     private CountDownLatch gate = new CountDownLatch(0);
+    /** What happens then, in the folder of exports. */
+    private Consumer<Path> whenOpened = exports -> {};
 
     @BeforeEach
     void open() {
@@ -57,12 +62,19 @@ class MergedExportsTest {
         Path folder = GoldenTensors.shared("golden", "models", "llama").resolve("bf16");
         AdapterBase base = new AdapterBase("golden", scene.model.checkpoint(), () -> {
             await(gate);
+            whenOpened.accept(exports());
             return Checkpoint.open(
                     new ModelSource.Folder(folder),
                     LoadOptions.defaults().withQuantisation(Quantisation.NONE),
                     LoadProgress.SILENT);
         });
         return new AdapterLibrary(scene.registry, base, new UploadLimits(MIB, 20, 50), exports());
+    }
+
+    /** A library that keeps its exports elsewhere. */
+    private AdapterLibrary library(Path exports) {
+        AdapterBase base = new AdapterBase("golden", scene.model.checkpoint(), scene.model::checkpoint);
+        return new AdapterLibrary(scene.registry, base, new UploadLimits(MIB, 20, 50), exports);
     }
 
     private Path exports() {
@@ -276,5 +288,64 @@ class MergedExportsTest {
         assertThat(library().getExport("failing")).isEqualTo(failed);
         library.deleteExport("failing");
         refused(() -> library.getExport("failing"), ErrorCode.NOT_FOUND, "failing");
+    }
+
+    /** Every write to {@code /dev/full} fails as one to a full disk does. */
+    @Test
+    void aDiskThatFillsUpIsNamedWithTheBytesNeededAndFreeAndNothingCountsAsWhole() throws Exception {
+        Path full = Path.of("/dev/full");
+        Assumptions.assumeTrue(Files.exists(full), "the system has no /dev/full");
+        // all tensors find room, the configuration does not
+        whenOpened = exports -> {
+            try (Stream<Path> entries = Files.list(exports)) {
+                Path writing = entries.filter(
+                                entry -> entry.getFileName().toString().startsWith(".writing-"))
+                        .findFirst()
+                        .orElseThrow();
+                Files.createSymbolicLink(writing.resolve("config.json"), full);
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        };
+        CompletableFuture<Export> merge = merge("plain", MergeSource.STORED, "crowded");
+        assertThatThrownBy(() -> joined(merge))
+                .cause()
+                .isInstanceOfSatisfying(
+                        ServingException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.INSUFFICIENT_STORAGE));
+        Export failed = library.getExport("crowded");
+        assertThat(failed.state()).isEqualTo(ExportState.FAILED);
+        assertThat(failed.progress().bytes()).as("bytes that were written").isPositive();
+        assertThat(failed.files()).isEmpty();
+        assertThat(failed.failure().orElseThrow().code()).isEqualTo(ErrorCode.INSUFFICIENT_STORAGE);
+        assertThat(failed.failure().orElseThrow().message())
+                .matches("the merged model takes [0-9]+ bytes, the disk was full when %d of them were written, [0-9]+ are free"
+                        .formatted(failed.progress().bytes()));
+        assertThat(onDisk()).as("what was written is gone").isEmpty();
+        refused(() -> library.downloadExport("crowded"), ErrorCode.CONFLICT, "failed");
+        AdapterLibrary again = library();
+        assertThat(again.getExport("crowded")).isEqualTo(failed);
+        again.close();
+
+        whenOpened = exports -> {};
+        assertThat(joined(merge("plain", MergeSource.STORED, "crowded")).state())
+                .as("once there is room")
+                .isEqualTo(ExportState.SUCCEEDED);
+    }
+
+    @Test
+    void aDiskWithoutRoomForTheModelIsToldBeforeTheFirstByte() throws Exception {
+        // a file system that has no room, and whose folder is there
+        Path crowded = Path.of("/proc/self/task");
+        Assumptions.assumeTrue(
+                Files.isDirectory(crowded) && Files.getFileStore(crowded).getUsableSpace() == 0,
+                "the system has no /proc");
+        try (AdapterLibrary elsewhere = library(crowded)) {
+            assertThatThrownBy(() -> elsewhere.export("plain", MergeSource.SERVED, Optional.of("crowded")))
+                    .isInstanceOfSatisfying(
+                            ServingException.class,
+                            e -> assertThat(e.code()).isEqualTo(ErrorCode.INSUFFICIENT_STORAGE))
+                    .hasMessageMatching("the merged model takes [0-9]+ bytes, the disk has 0 free");
+            refused(() -> elsewhere.getExport("crowded"), ErrorCode.NOT_FOUND, "crowded");
+        }
     }
 }
