@@ -206,7 +206,9 @@ final class AdapterFolders {
     /** What a client is told of a disk that does not do what it should; paths are for the log. */
     static ServingException failed(String what, IOException cause) {
         return new ServingException(
-                isFull(cause) ? ErrorCode.INSUFFICIENT_STORAGE : ErrorCode.INTERNAL, what + ": " + reason(cause), cause);
+                isFull(cause) ? ErrorCode.INSUFFICIENT_STORAGE : ErrorCode.INTERNAL,
+                what + ": " + reason(cause),
+                cause);
     }
 
     /** Whether a write failed for want of room. */

@@ -318,8 +318,9 @@ class MergedExportsTest {
         assertThat(failed.files()).isEmpty();
         assertThat(failed.failure().orElseThrow().code()).isEqualTo(ErrorCode.INSUFFICIENT_STORAGE);
         assertThat(failed.failure().orElseThrow().message())
-                .matches("the merged model takes [0-9]+ bytes, the disk was full when %d of them were written, [0-9]+ are free"
-                        .formatted(failed.progress().bytes()));
+                .matches(
+                        "the merged model takes [0-9]+ bytes, the disk was full when %d of them were written, [0-9]+ are free"
+                                .formatted(failed.progress().bytes()));
         assertThat(onDisk()).as("what was written is gone").isEmpty();
         refused(() -> library.downloadExport("crowded"), ErrorCode.CONFLICT, "failed");
         AdapterLibrary again = library();
@@ -342,8 +343,7 @@ class MergedExportsTest {
         try (AdapterLibrary elsewhere = library(crowded)) {
             assertThatThrownBy(() -> elsewhere.export("plain", MergeSource.SERVED, Optional.of("crowded")))
                     .isInstanceOfSatisfying(
-                            ServingException.class,
-                            e -> assertThat(e.code()).isEqualTo(ErrorCode.INSUFFICIENT_STORAGE))
+                            ServingException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.INSUFFICIENT_STORAGE))
                     .hasMessageMatching("the merged model takes [0-9]+ bytes, the disk has 0 free");
             refused(() -> elsewhere.getExport("crowded"), ErrorCode.NOT_FOUND, "crowded");
         }
