@@ -182,18 +182,17 @@ final class FourBitGroupAssembly {
         int low = LOOK;
         int high = LOOK + 1;
         code.add(() -> a.vmovups(high, new Memory(R12, TILE + vector * VECTOR)));
-        code.add(() -> a.vpshufb(high, high, new Memory(R8, FourBitAssembly.TURN)));
         code.add(() -> a.vpand(low, high, new Memory(R8, FourBitAssembly.NIBBLE)));
         code.add(() -> a.vpsrlw(high, high, 4));
         code.add(() -> a.vpand(high, high, new Memory(R8, FourBitAssembly.NIBBLE)));
         code.add(() -> a.vmovups(new Memory(RSP, HIGH), high));
         nibbles(code, vector * VECTOR);
         code.add(() -> a.vmovups(low, new Memory(RSP, HIGH)));
-        nibbles(code, vector * VECTOR + PAIR);
+        nibbles(code, vector * VECTOR + 4 * PAIR);
         return code;
     }
 
-    /** Four k of codes in LOOK, every other one, to values at {@code to} and on. */
+    /** Four k of codes in LOOK to values at {@code to} and on. */
     private void nibbles(List<Runnable> code, int to) {
         int index = LOOK;
         int b0 = LOOK + 1;
@@ -211,11 +210,11 @@ final class FourBitGroupAssembly {
         code.add(() -> a.vpunpcklwd(b3, words, index));
         store(code, to, b3);
         code.add(() -> a.vpunpckhwd(words, words, index));
-        store(code, to + 2 * PAIR, words);
+        store(code, to + PAIR, words);
         code.add(() -> a.vpunpcklwd(index, b0, b1));
-        store(code, to + 4 * PAIR, index);
+        store(code, to + 2 * PAIR, index);
         code.add(() -> a.vpunpckhwd(b0, b0, b1));
-        store(code, to + 6 * PAIR, b0);
+        store(code, to + 3 * PAIR, b0);
     }
 
     private void plane(List<Runnable> code, int to, int plane, int index) {

@@ -2,7 +2,8 @@ package dev.nightshift.tensor.cpu;
 
 /**
  * Inner loops over a tile of a 4-bit weight. A tile has {@code 4 * lanes} rows; for each segment of k it holds one F32 scale
- * a row, then for every 8 k one int a row, whose nibble t is the code of k + t. Tiles run along k, then along the rows.
+ * a row, then for every 8 k one int a row, with the codes in the backend's {@link CodeOrder}. Tiles run along k, then along the
+ * rows.
  */
 interface FourBitLanes {
 

@@ -13,6 +13,11 @@ record Kernels(int bits, boolean machineCode) {
                 bits, wanted == CpuKernels.AUTO && bits == MachineCode.BITS && MachineCode.OBSTACLE.isEmpty());
     }
 
+    /** What {@link #fourBit} and {@link #fourBitGroups} read. */
+    CodeOrder codeOrder() {
+        return machineCode ? CodeOrder.COLUMNS : CodeOrder.ROWS;
+    }
+
     FourBitLanes fourBit() {
         FourBitLanes vector = at(FourBitLanes.class, FourBitVectors.class);
         return machineCode ? new MachineTiles(vector) : vector;

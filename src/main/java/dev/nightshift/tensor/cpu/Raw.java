@@ -28,6 +28,14 @@ final class Raw {
         ALL.set(F32, address, value);
     }
 
+    static byte i8(long address) {
+        return ALL.get(ValueLayout.JAVA_BYTE, address);
+    }
+
+    static void i8(long address, byte value) {
+        ALL.set(ValueLayout.JAVA_BYTE, address, value);
+    }
+
     static int i32(long address) {
         return ALL.get(I32, address);
     }

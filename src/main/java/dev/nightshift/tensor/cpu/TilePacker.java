@@ -19,11 +19,13 @@ final class TilePacker {
     private final HostMemory memory;
     private final Workers workers;
     private final int tileRows;
+    private final CodeOrder order;
 
-    TilePacker(HostMemory memory, Workers workers, int tileRows) {
+    TilePacker(HostMemory memory, Workers workers, int tileRows, CodeOrder order) {
         this.memory = memory;
         this.workers = workers;
         this.tileRows = tileRows;
+        this.order = order;
     }
 
     PreparedWeight pack(Weight weight) {
@@ -98,6 +100,7 @@ final class TilePacker {
                 columns,
                 tileRows,
                 segment,
+                order,
                 table,
                 memory.allocate(MemoryPart.WEIGHTS, bytes).address());
         float[] absmax = checkedAbsmax(weight);
@@ -112,14 +115,14 @@ final class TilePacker {
         int valid = Math.min(lanes, tiles.rows() - tile * lanes);
         for (int lane = 0; lane < valid; lane++) {
             long first = (long) (tile * lanes + lane) * tiles.columns();
-            long at = tiles.tile(tile) + 4L * lane;
+            long at = tiles.tile(tile);
             for (int k = 0; k < tiles.columns(); k += segment) {
-                Raw.f32(at, absmax[(int) ((first + k) / blockSize)]);
+                Raw.f32(at + 4L * lane, absmax[(int) ((first + k) / blockSize)]);
                 for (int octet = 0; octet < segment; octet += 8) {
                     at += 4L * lanes;
                     int bytes = packed.get(Raw.I32, (first + k + octet) / 2);
-                    // the first element of a byte is its high nibble; in a tile nibble t is element t
-                    Raw.i32(at, (bytes & LOW_NIBBLES) << 4 | bytes >>> 4 & LOW_NIBBLES);
+                    // the first element of a byte is its high nibble; here nibble t is element t
+                    tiles.order().store(at, lane, (bytes & LOW_NIBBLES) << 4 | bytes >>> 4 & LOW_NIBBLES);
                 }
                 at += 4L * lanes;
             }

@@ -24,8 +24,10 @@ sealed interface Tiles {
     /**
      * 4-bit, every segment of k inside one block of its row ({@link FourBitLanes}).
      *
+     * @param order what the kernels look codes up in
      */
-    record FourBit(int rows, int columns, int tileRows, int segment, CodeTable table, long address) implements Tiles {
+    record FourBit(int rows, int columns, int tileRows, int segment, CodeOrder order, CodeTable table, long address)
+            implements Tiles {
         int segmentBytes() {
             return tileRows * (Float.BYTES + segment / 2);
         }
@@ -36,10 +38,10 @@ sealed interface Tiles {
 
         @Override
         public float element(int row, int column) {
-            long at = tile(row / tileRows) + (long) (column / segment) * segmentBytes() + 4L * (row % tileRows);
-            long codes = at + 4L * tileRows * (1 + column % segment / 8);
-            int code = Raw.i32(codes) >>> 4 * (column % 8) & 15;
-            return Float.intBitsToFloat(table.values()[code]) * Raw.f32(at);
+            long at = tile(row / tileRows) + (long) (column / segment) * segmentBytes();
+            long octet = at + 4L * tileRows * (1 + column % segment / 8);
+            int code = order.code(octet, row % tileRows, column % 8);
+            return Float.intBitsToFloat(table.values()[code]) * Raw.f32(at + 4L * (row % tileRows));
         }
     }
 

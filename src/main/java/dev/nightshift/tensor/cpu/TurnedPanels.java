@@ -61,13 +61,18 @@ final class TurnedPanels {
                     + (long) (k / four.segment()) * four.segmentBytes()
                     + 4L * width * (1 + k % four.segment() / 8);
             for (int row = 0; row < width; row += 8) {
-                turn(octet + 4L * row, turned, row / 8 * width + column);
+                long ints = octet + 4L * row;
+                int to = row / 8 * width + column;
+                switch (four.order()) {
+                    case ROWS -> turnRows(ints, turned, to);
+                    case COLUMNS -> turnColumns(ints, turned, to);
+                }
             }
         }
     }
 
     /** Eight ints of eight nibbles, rows and columns exchanged: by halves, by bytes, by nibbles. */
-    private static void turn(long from, int[] turned, int to) {
+    private static void turnRows(long from, int[] turned, int to) {
         int a0 = Raw.i32(from);
         int a1 = Raw.i32(from + 4);
         int a2 = Raw.i32(from + 8);
@@ -100,6 +105,22 @@ final class TurnedPanels {
         turned[to + 5] = c4 >>> 4 & NIBBLES | c5 & ~NIBBLES;
         turned[to + 6] = c6 & NIBBLES | (c7 & NIBBLES) << 4;
         turned[to + 7] = c6 >>> 4 & NIBBLES | c7 & ~NIBBLES;
+    }
+
+    /** The same where an int holds four rows of column c and of column c + 4. */
+    private static void turnColumns(long from, int[] turned, int to) {
+        for (int c = 0; c < 4; c++) {
+            int rows0 = Raw.i32(from + 4L * c);
+            int rows4 = Raw.i32(from + 4L * (c + 4));
+            turned[to + c] = nibbles(rows0) | nibbles(rows4) << 16;
+            turned[to + c + 4] = nibbles(rows0 >>> 4) | nibbles(rows4 >>> 4) << 16;
+        }
+    }
+
+    /** The low nibbles of four bytes, side by side. */
+    private static int nibbles(int bytes) {
+        int pairs = (bytes & NIBBLES | (bytes & NIBBLES) >>> 4) & BYTES;
+        return (pairs | pairs >>> 8) & HALVES;
     }
 
     private void dense(Tiles.Dense wide, int tile, int from, int valid, float[] panel, int to, int thread) {

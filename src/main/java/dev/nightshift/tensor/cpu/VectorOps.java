@@ -43,7 +43,7 @@ public final class VectorOps implements TensorOps {
         workers = new Workers(threads);
         RowLanes rowLanes = Lanes.at(bits, RowLanes.class, RowVectors.class);
         int tileRows = Linear.tileRows(bits);
-        packer = new TilePacker(memory, workers, tileRows);
+        packer = new TilePacker(memory, workers, tileRows, kernels.codeOrder());
         linear = new Linear(workers, kernels, new Adapters(workers, rowLanes, tileRows));
         rows = new Rows(workers, rowLanes);
         attention = new Attention(workers, bits, rowLanes);

@@ -84,11 +84,6 @@ public final class Assembler {
         vex(MAP_0F38, PREFIX_66, 0x00, to, table, index);
     }
 
-    /** The same with the places in memory. */
-    public void vpshufb(int to, int table, Memory index) {
-        vex(MAP_0F38, PREFIX_66, 0x00, to, table, index);
-    }
-
     /** And of all bits. */
     public void vpand(int to, int a, Memory b) {
         vex(MAP_0F, PREFIX_66, 0xdb, to, a, b);
