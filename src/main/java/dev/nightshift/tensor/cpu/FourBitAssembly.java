@@ -39,7 +39,7 @@ final class FourBitAssembly {
     static final int NIBBLE = PLANES * VECTOR;
 
     /** Vector registers: 0 to 3 sums, five for each of two look-ups, an input. */
-    private static final int[] LOOK = {4, 9};
+    private static final int[] LOOKS = {4, 9};
 
     private static final int VALUE = 14;
     private static final int INPUT = 15;
@@ -81,8 +81,8 @@ final class FourBitAssembly {
                 lookUp(vector, k > 0);
                 for (int i = 0; i < QUARTET; i++) {
                     a.vbroadcastss(INPUT, new Memory(RDI, (k + i) * Float.BYTES));
-                    int first = value(LOOK[0], i);
-                    int second = value(LOOK[1], i);
+                    int first = value(LOOKS[0], i);
+                    int second = value(LOOKS[1], i);
                     a.vfmadd231ps(vector, first, INPUT);
                     a.vfmadd231ps(vector + 1, second, INPUT);
                 }
@@ -113,8 +113,8 @@ final class FourBitAssembly {
                 lookUp(vector, k > 0);
                 for (int i = 0; i < QUARTET; i++) {
                     int to = (k + i) * TILE + vector * VECTOR;
-                    a.vmovups(new Memory(RDI, to), value(LOOK[0], i));
-                    a.vmovups(new Memory(RDI, to + VECTOR), value(LOOK[1], i));
+                    a.vmovups(new Memory(RDI, to), value(LOOKS[0], i));
+                    a.vmovups(new Memory(RDI, to + VECTOR), value(LOOKS[1], i));
                 }
             }
         }
@@ -127,45 +127,56 @@ final class FourBitAssembly {
 
     /** Codes of four k, of two vectors of rows, to words from which {@link #value} makes floats. */
     private void lookUp(int vector, boolean high) {
-        for (int i = 0; i < 2; i++) {
-            a.vmovups(LOOK[i] + PLANES, new Memory(RSI, TILE + (vector + i) * VECTOR));
+        for (int i = 0; i < LOOKS.length; i++) {
+            a.vmovups(LOOKS[i] + PLANES, new Memory(RSI, TILE + (vector + i) * VECTOR));
         }
-        for (int codes : new int[] {LOOK[0] + PLANES, LOOK[1] + PLANES}) {
+        for (int look : LOOKS) {
             if (high) {
-                a.vpsrlw(codes, codes, 4);
+                a.vpsrlw(look + PLANES, look + PLANES, 4);
             }
-            a.vpand(codes, codes, new Memory(R8, NIBBLE));
+            a.vpand(look + PLANES, look + PLANES, new Memory(R8, NIBBLE));
         }
         for (int plane = 0; plane < PLANES; plane++) {
-            for (int look : LOOK) {
+            for (int look : LOOKS) {
                 a.vmovups(look + plane, new Memory(R8, plane * VECTOR));
                 a.vpshufb(look + plane, look + plane, look + PLANES);
             }
         }
-        for (int look : LOOK) {
+        for (int look : LOOKS) {
             a.vpunpcklbw(look + 4, look, look + 1);
         }
-        for (int look : LOOK) {
+        for (int look : LOOKS) {
             a.vpunpckhbw(look, look, look + 1);
         }
-        for (int look : LOOK) {
+        for (int look : LOOKS) {
             a.vpunpcklbw(look + 1, look + 2, look + 3);
         }
-        for (int look : LOOK) {
+        for (int look : LOOKS) {
             a.vpunpckhbw(look + 2, look + 2, look + 3);
         }
     }
 
-    /** Values of the quartet's k {@code i}, which are to be asked for in order; returns their register. */
+    /** Values of k {@code i} of the quartet, which are to be asked for in order; returns their register. */
     private int value(int look, int i) {
-        switch (i) {
-            case 0 -> a.vpunpcklwd(look + 3, look + 4, look + 1);
-            case 1 -> a.vpunpckhwd(look + 4, look + 4, look + 1);
-            case 2 -> a.vpunpcklwd(look + 1, look, look + 2);
-            case 3 -> a.vpunpckhwd(look, look, look + 2);
+        return switch (i) {
+            case 0 -> {
+                a.vpunpcklwd(look + 3, look + 4, look + 1);
+                yield look + 3;
+            }
+            case 1 -> {
+                a.vpunpckhwd(look + 4, look + 4, look + 1);
+                yield look + 4;
+            }
+            case 2 -> {
+                a.vpunpcklwd(look + 1, look, look + 2);
+                yield look + 1;
+            }
+            case 3 -> {
+                a.vpunpckhwd(look, look, look + 2);
+                yield look;
+            }
             default -> throw new IllegalStateException("k " + i + " of " + QUARTET);
-        }
-        return new int[] {look + 3, look + 4, look + 1, look}[i];
+        };
     }
 
     private void zero(int accumulators) {

@@ -7,25 +7,31 @@ import java.lang.invoke.MethodHandle;
 
 /** {@link PanelLanes} in machine code ({@link PanelAssembly}). */
 final class MachinePanels implements PanelLanes {
-    private static final MethodHandle MULTIPLY = MachineCode.function(
-            PanelAssembly.multiply(),
-            ADDRESS,
-            ADDRESS,
-            ADDRESS,
-            ADDRESS,
-            JAVA_LONG,
-            JAVA_LONG,
-            JAVA_LONG,
-            JAVA_LONG,
-            JAVA_LONG,
-            JAVA_LONG,
-            JAVA_LONG);
+    private static final int OCTET = 8;
+    private static final MethodHandle OCTETS = function(OCTET);
+    private static final MethodHandle SINGLES = function(1);
 
     private final PanelLanes vector;
 
     /** @param vector what has no machine code goes there */
     MachinePanels(PanelLanes vector) {
         this.vector = vector;
+    }
+
+    private static MethodHandle function(int unrolled) {
+        return MachineCode.function(
+                PanelAssembly.multiply(unrolled),
+                ADDRESS,
+                ADDRESS,
+                ADDRESS,
+                ADDRESS,
+                JAVA_LONG,
+                JAVA_LONG,
+                JAVA_LONG,
+                JAVA_LONG,
+                JAVA_LONG,
+                JAVA_LONG,
+                JAVA_LONG);
     }
 
     @Override
@@ -41,8 +47,29 @@ final class MachinePanels implements PanelLanes {
             Floats scales,
             int so,
             Floats totals) {
+        // a method handle is inlined only where it is a constant
+        if (segment % OCTET == 0) {
+            multiply(OCTETS, x, xo, stride, groups, panel, po, segments, segment, scales, so, totals);
+        } else {
+            multiply(SINGLES, x, xo, stride, groups, panel, po, segments, segment, scales, so, totals);
+        }
+    }
+
+    private static void multiply(
+            MethodHandle code,
+            Floats x,
+            int xo,
+            int stride,
+            int groups,
+            Floats panel,
+            int po,
+            int segments,
+            int segment,
+            Floats scales,
+            int so,
+            Floats totals) {
         try {
-            MULTIPLY.invokeExact(
+            code.invokeExact(
                     x.memory(),
                     panel.memory(),
                     scales.memory(),
