@@ -26,7 +26,6 @@ import jakarta.inject.Singleton;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
-import java.time.ZoneId;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.Set;
@@ -59,15 +58,14 @@ public class Tuning {
                 Clock.systemUTC());
     }
 
-    private static TuningRules rules(TuningSettings settings, ModelSettings model) {
+    /** The settings as rules; names what is wrong with one. */
+    static TuningRules rules(TuningSettings settings, ModelSettings model) {
         Duration usual = switch (model.backend()) {
             case CPU, ND4J -> SLICE_CPU;
         };
         List<TuningWindow> windows = settings.windows().stream()
                 .map(window -> TuningWindow.of(
-                        window.start(),
-                        window.duration(),
-                        window.zone().map(ZoneId::of).orElse(ZoneId.systemDefault())))
+                        window.start(), window.duration(), TuningWindow.zone(window.zone())))
                 .toList();
         return new TuningRules(
                 settings.mode(),

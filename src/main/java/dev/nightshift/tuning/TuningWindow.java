@@ -7,6 +7,7 @@ import com.cronutils.model.time.ExecutionTime;
 import com.cronutils.parser.CronParser;
 import dev.nightshift.failure.ErrorCode;
 import dev.nightshift.failure.ServingException;
+import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneId;
@@ -41,6 +42,18 @@ public record TuningWindow(ExecutionTime start, Duration duration, ZoneId zone) 
             throw new ServingException(
                     ErrorCode.INVALID_REQUEST,
                     "nightshift.tuning.windows: start '%s': %s".formatted(cron, e.getMessage()),
+                    e);
+        }
+    }
+
+    /** The zone of a name, or the server's. */
+    public static ZoneId zone(Optional<String> name) {
+        try {
+            return name.map(ZoneId::of).orElseGet(ZoneId::systemDefault);
+        } catch (DateTimeException e) {
+            throw new ServingException(
+                    ErrorCode.INVALID_REQUEST,
+                    "nightshift.tuning.windows: zone '%s': %s".formatted(name.orElseThrow(), e.getMessage()),
                     e);
         }
     }

@@ -294,6 +294,36 @@ class FineTuningTest {
                 .body("error.code", notNullValue());
     }
 
+    private static void moves(String job, String how, int status, String state) {
+        given().post("/v1/fine_tuning/jobs/" + job + "/" + how)
+                .then()
+                .statusCode(status)
+                .body(status == 200 ? "status" : "error.message", containsString(state));
+    }
+
+    @Test
+    void aPausedJobIsResumedWhereItStood() throws InterruptedException {
+        String id = create(
+                        upload(10),
+                        ",\"hyperparameters\":{\"n_epochs\":50,\"batch_size\":1},"
+                                + "\"nightshift\":{\"publish\":\"finite\",\"checkpoint_every\":1000}")
+                .getString("id");
+        await(id, "running");
+        moves(id, "pause", 200, "paused");
+        moves(id, "pause", 409, "paused");
+        assertThat(await(id, "paused").getString("fine_tuned_model")).isNull();
+        moves(id, "resume", 200, "queued");
+        await(id, "running");
+        moves(id, "resume", 409, "running");
+        given().queryParam("limit", 100)
+                .get("/v1/fine_tuning/jobs/" + id + "/events")
+                .then()
+                .body("data.message", hasItem("The job was paused"))
+                .body("data.message", hasItem("The job was resumed"));
+        moves(id, "cancel", 200, "cancelled");
+        moves(id, "pause", 409, "cancelled");
+    }
+
     @Test
     void cancelledJobStaysCancelled() {
         String id = create(upload(10), ",\"hyperparameters\":{\"n_epochs\":50}").getString("id");
