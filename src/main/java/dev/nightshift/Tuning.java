@@ -64,8 +64,7 @@ public class Tuning {
             case CPU, ND4J -> SLICE_CPU;
         };
         List<TuningWindow> windows = settings.windows().stream()
-                .map(window -> TuningWindow.of(
-                        window.start(), window.duration(), TuningWindow.zone(window.zone())))
+                .map(window -> TuningWindow.of(window.start(), window.duration(), TuningWindow.zone(window.zone())))
                 .toList();
         return new TuningRules(
                 settings.mode(),

@@ -39,7 +39,8 @@ class TuningSettingsTest {
                 .withConverter(Duration.class, 200, new DurationConverter())
                 .withSources(new EnvConfigSource(environment, 300))
                 .build();
-        return Tuning.rules(config.getConfigMapping(TuningSettings.class), config.getConfigMapping(ModelSettings.class));
+        return Tuning.rules(
+                config.getConfigMapping(TuningSettings.class), config.getConfigMapping(ModelSettings.class));
     }
 
     @Test

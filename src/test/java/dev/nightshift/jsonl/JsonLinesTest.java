@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import java.io.ByteArrayInputStream;
+import java.io.InputStream;
+import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -100,6 +102,47 @@ class JsonLinesTest {
     @Test
     void aFileWithoutRecordsIsRefused() throws Exception {
         assertThat(fault("\n\n".getBytes(StandardCharsets.UTF_8))).hasMessageContaining("no record");
+    }
+
+    /** Rows of 1 KB from a stream that nobody holds. */
+    @Test
+    void aLongFileIsReadWithoutKeepingIt() throws Exception {
+        byte[] row = ("{\"text\":\"" + "x".repeat(1012) + "\"}\n").getBytes(StandardCharsets.UTF_8);
+        long rows = 120_000;
+        InputStream endless = new InputStream() {
+            private long left = rows * row.length;
+
+            @Override
+            public int read() {
+                throw new UnsupportedOperationException("in blocks only");
+            }
+
+            @Override
+            public int read(byte[] into, int offset, int length) {
+                int at = (int) (Math.floorMod(-left, (long) row.length));
+                int count = (int) Math.min(left, Math.min(length, row.length - at));
+                System.arraycopy(row, at, into, offset, count);
+                left -= count;
+                return count == 0 ? -1 : count;
+            }
+        };
+        long begun = liveHeap();
+        try (JsonLines lines = new JsonLines(endless)) {
+            for (long i = 1; i <= rows; i++) {
+                assertThat(lines.next().orElseThrow().line()).isEqualTo(i);
+                if (i == rows - 1) {
+                    assertThat(liveHeap() - begun).as("heap after 120 MB").isLessThan(8 << 20);
+                }
+            }
+            assertThat(lines.next()).isEmpty();
+        }
+    }
+
+    private static long liveHeap() {
+        for (int i = 0; i < 3; i++) {
+            System.gc();
+        }
+        return ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getUsed();
     }
 
     @Test
