@@ -3,14 +3,14 @@ package dev.nightshift.tensor.cpu;
 import java.util.Arrays;
 
 /**
- * Keys and values of some key heads, in the orders that {@link AttentionTiles} reads: packed [key / 4][dim][4] for products that
+ * Keys and values of some key heads, in the orders that {@link ChainLanes} reads: packed [key / 4][dim][4] for products that
  * sum over the head's dimension, turned [dim / 4][key][4] for those that sum over keys. Beyond the last row zeros.
  */
 final class AttentionKeys {
     /** Keys of an item. */
     static final int KEYS = 32;
 
-    private static final int GROUP = AttentionTiles.GROUP;
+    private static final int GROUP = ChainLanes.GROUP;
 
     private PackedCall call;
     private int firstKvHead;
@@ -18,10 +18,10 @@ final class AttentionKeys {
     private int lowest;
     private int width;
     private boolean gradients;
-    private float[] keysPacked = new float[0];
-    private float[] keysTurned = new float[0];
-    private float[] valuesPacked = new float[0];
-    private float[] valuesTurned = new float[0];
+    private Floats keysPacked = Floats.of(0);
+    private Floats keysTurned = Floats.of(0);
+    private Floats valuesPacked = Floats.of(0);
+    private Floats valuesTurned = Floats.of(0);
 
     /** Floats of one key head. */
     static int floats(PackedCall call, boolean gradients) {
@@ -59,8 +59,8 @@ final class AttentionKeys {
     }
 
     /** Grown to a size; what it held is lost. */
-    static float[] room(float[] array, int size) {
-        return array.length < size ? new float[size] : array;
+    static Floats room(Floats array, int size) {
+        return array.values().length < size ? Floats.of(size) : array;
     }
 
     int items() {
@@ -112,19 +112,19 @@ final class AttentionKeys {
         return GROUP * width;
     }
 
-    float[] keysPacked() {
+    Floats keysPacked() {
         return keysPacked;
     }
 
-    float[] keysTurned() {
+    Floats keysTurned() {
         return keysTurned;
     }
 
-    float[] valuesPacked() {
+    Floats valuesPacked() {
         return valuesPacked;
     }
 
-    float[] valuesTurned() {
+    Floats valuesTurned() {
         return valuesTurned;
     }
 
@@ -134,12 +134,12 @@ final class AttentionKeys {
         int begin = key(item);
         for (int key = begin; key < begin + KEYS; key += GROUP) {
             int rows = Math.clamp(call.to() - key, 0, GROUP);
-            pack(keysPacked, packed(kvHead, key), call.k(key, kvHead), rows);
+            pack(keysPacked.values(), packed(kvHead, key), call.k(key, kvHead), rows);
             if (gradients) {
-                pack(valuesPacked, packed(kvHead, key), call.v(key, kvHead), rows);
-                turn(keysTurned, turned(kvHead, key), call.k(key, kvHead), rows);
+                pack(valuesPacked.values(), packed(kvHead, key), call.v(key, kvHead), rows);
+                turn(keysTurned.values(), turned(kvHead, key), call.k(key, kvHead), rows);
             } else {
-                turn(valuesTurned, turned(kvHead, key), call.v(key, kvHead), rows);
+                turn(valuesTurned.values(), turned(kvHead, key), call.v(key, kvHead), rows);
             }
         }
     }

@@ -5,18 +5,18 @@ package dev.nightshift.tensor.cpu;
  * and output gradients as panels [part of the dimension][QUERIES][COLUMNS].
  */
 final class AttentionSlopes {
-    private static final int QUERIES = AttentionTiles.COLUMNS;
-    private static final int COLUMNS = AttentionTiles.COLUMNS;
+    private static final int QUERIES = ChainLanes.COLUMNS;
+    private static final int COLUMNS = ChainLanes.COLUMNS;
 
     private AttentionKeys keys;
     private int dim;
     private int slot;
     private int panel;
     private int heads;
-    private float[] probabilities = new float[0];
-    private float[] slopes = new float[0];
-    private float[] queries = new float[0];
-    private float[] gradients = new float[0];
+    private Floats probabilities = Floats.of(0);
+    private Floats slopes = Floats.of(0);
+    private Floats queries = Floats.of(0);
+    private Floats gradients = Floats.of(0);
     private int[] firsts = new int[0];
 
     /** Floats of one head and block of queries. */
@@ -69,19 +69,19 @@ final class AttentionSlopes {
         return block * heads + head - keys.firstHead();
     }
 
-    float[] probabilities() {
+    Floats probabilities() {
         return probabilities;
     }
 
-    float[] slopes() {
+    Floats slopes() {
         return slopes;
     }
 
-    float[] queries() {
+    Floats queries() {
         return queries;
     }
 
-    float[] gradients() {
+    Floats gradients() {
         return gradients;
     }
 }

@@ -6,115 +6,17 @@ import jdk.incubator.vector.VectorSpecies;
 
 /**
  * Inner loops of {@link PackedAttention} over arrays. A lane is a query: scores lie as [key][COLUMNS queries], so that maximum, sum
- * and mask run down columns, and a block of them is the panel of the next product as it is. Register tiles of four rows by two
- * vectors go on with the chains that they find in {@code totals}; written out, as {@link PanelVectors} is.
+ * and mask run down columns, and a block of them is the panel of the next product as it is ({@link ChainLanes}).
  */
 final class AttentionTiles {
-    /** Floats of a row of totals and of a panel. */
-    static final int COLUMNS = 32;
-    /** Rows that lie side by side in packed factors. */
-    static final int GROUP = 4;
+    private static final int COLUMNS = ChainLanes.COLUMNS;
+    private static final int GROUP = ChainLanes.GROUP;
 
     private static final VectorSpecies<Float> F = FloatVector.SPECIES_PREFERRED;
     private static final int LANES = F.length();
     private static final int PAIR = 2 * LANES;
 
     private AttentionTiles() {}
-
-    /** {@code totals[4 g + r][c] += sum over k of x[xo + g stride + 4 k + r] * panel[k][c]}. */
-    static void packed(
-            float[] x, int xo, int stride, int groups, float[] panel, int po, int k, float[] totals, int to) {
-        for (int group = 0; group < groups; group++) {
-            for (int column = 0; column < COLUMNS; column += PAIR) {
-                packedTile(
-                        x, xo + group * stride, panel, po + column, k, totals, to + group * GROUP * COLUMNS + column);
-            }
-        }
-    }
-
-    private static void packedTile(float[] x, int xo, float[] panel, int po, int k, float[] totals, int to) {
-        FloatVector a0 = FloatVector.fromArray(F, totals, to);
-        FloatVector b0 = FloatVector.fromArray(F, totals, to + LANES);
-        FloatVector a1 = FloatVector.fromArray(F, totals, to + COLUMNS);
-        FloatVector b1 = FloatVector.fromArray(F, totals, to + COLUMNS + LANES);
-        FloatVector a2 = FloatVector.fromArray(F, totals, to + 2 * COLUMNS);
-        FloatVector b2 = FloatVector.fromArray(F, totals, to + 2 * COLUMNS + LANES);
-        FloatVector a3 = FloatVector.fromArray(F, totals, to + 3 * COLUMNS);
-        FloatVector b3 = FloatVector.fromArray(F, totals, to + 3 * COLUMNS + LANES);
-        for (int i = 0; i < k; i++) {
-            FloatVector p = FloatVector.fromArray(F, panel, po);
-            FloatVector q = FloatVector.fromArray(F, panel, po + LANES);
-            FloatVector v = FloatVector.broadcast(F, x[xo]);
-            a0 = v.fma(p, a0);
-            b0 = v.fma(q, b0);
-            v = FloatVector.broadcast(F, x[xo + 1]);
-            a1 = v.fma(p, a1);
-            b1 = v.fma(q, b1);
-            v = FloatVector.broadcast(F, x[xo + 2]);
-            a2 = v.fma(p, a2);
-            b2 = v.fma(q, b2);
-            v = FloatVector.broadcast(F, x[xo + 3]);
-            a3 = v.fma(p, a3);
-            b3 = v.fma(q, b3);
-            po += COLUMNS;
-            xo += GROUP;
-        }
-        a0.intoArray(totals, to);
-        b0.intoArray(totals, to + LANES);
-        a1.intoArray(totals, to + COLUMNS);
-        b1.intoArray(totals, to + COLUMNS + LANES);
-        a2.intoArray(totals, to + 2 * COLUMNS);
-        b2.intoArray(totals, to + 2 * COLUMNS + LANES);
-        a3.intoArray(totals, to + 3 * COLUMNS);
-        b3.intoArray(totals, to + 3 * COLUMNS + LANES);
-    }
-
-    /** {@code totals[r][c] += sum over k < COLUMNS of x[r][k] * panel[k][c]} for 4 {@code groups} rows of x, COLUMNS floats each. */
-    static void apart(float[] x, int xo, int groups, float[] panel, int po, float[] totals, int to) {
-        for (int group = 0; group < groups; group++) {
-            for (int column = 0; column < COLUMNS; column += PAIR) {
-                int rows = group * GROUP * COLUMNS;
-                apartTile(x, xo + rows, panel, po + column, totals, to + rows + column);
-            }
-        }
-    }
-
-    private static void apartTile(float[] x, int xo, float[] panel, int po, float[] totals, int to) {
-        FloatVector a0 = FloatVector.fromArray(F, totals, to);
-        FloatVector b0 = FloatVector.fromArray(F, totals, to + LANES);
-        FloatVector a1 = FloatVector.fromArray(F, totals, to + COLUMNS);
-        FloatVector b1 = FloatVector.fromArray(F, totals, to + COLUMNS + LANES);
-        FloatVector a2 = FloatVector.fromArray(F, totals, to + 2 * COLUMNS);
-        FloatVector b2 = FloatVector.fromArray(F, totals, to + 2 * COLUMNS + LANES);
-        FloatVector a3 = FloatVector.fromArray(F, totals, to + 3 * COLUMNS);
-        FloatVector b3 = FloatVector.fromArray(F, totals, to + 3 * COLUMNS + LANES);
-        for (int i = 0; i < COLUMNS; i++) {
-            FloatVector p = FloatVector.fromArray(F, panel, po);
-            FloatVector q = FloatVector.fromArray(F, panel, po + LANES);
-            FloatVector v = FloatVector.broadcast(F, x[xo]);
-            a0 = v.fma(p, a0);
-            b0 = v.fma(q, b0);
-            v = FloatVector.broadcast(F, x[xo + COLUMNS]);
-            a1 = v.fma(p, a1);
-            b1 = v.fma(q, b1);
-            v = FloatVector.broadcast(F, x[xo + 2 * COLUMNS]);
-            a2 = v.fma(p, a2);
-            b2 = v.fma(q, b2);
-            v = FloatVector.broadcast(F, x[xo + 3 * COLUMNS]);
-            a3 = v.fma(p, a3);
-            b3 = v.fma(q, b3);
-            po += COLUMNS;
-            xo++;
-        }
-        a0.intoArray(totals, to);
-        b0.intoArray(totals, to + LANES);
-        a1.intoArray(totals, to + COLUMNS);
-        b1.intoArray(totals, to + COLUMNS + LANES);
-        a2.intoArray(totals, to + 2 * COLUMNS);
-        b2.intoArray(totals, to + 2 * COLUMNS + LANES);
-        a3.intoArray(totals, to + 3 * COLUMNS);
-        b3.intoArray(totals, to + 3 * COLUMNS + LANES);
-    }
 
     /** {@code maxima[c]} = the largest of {@code rows} rows of x, a multiple of {@link #GROUP}; what is not a number is left out. */
     static void maxima(float[] x, int xo, int rows, float[] maxima) {

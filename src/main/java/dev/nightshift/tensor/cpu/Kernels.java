@@ -40,6 +40,10 @@ record Kernels(int bits, boolean machineCode) {
         return machineCode ? new MachinePanels(vector) : vector;
     }
 
+    ChainLanes chains() {
+        return machineCode ? new MachineChains() : new ChainVectors();
+    }
+
     <T> T at(Class<T> type, Class<? extends T> kernel) {
         return Lanes.at(bits, type, kernel);
     }

@@ -4,16 +4,22 @@ import java.util.Arrays;
 
 /** One thread's share of {@link PackedAttention}'s backward by blocks of keys. */
 final class KeyBlocks {
-    private static final int QUERIES = AttentionTiles.COLUMNS;
-    private static final int COLUMNS = AttentionTiles.COLUMNS;
-    private static final int GROUP = AttentionTiles.GROUP;
+    private static final int QUERIES = ChainLanes.COLUMNS;
+    private static final int COLUMNS = ChainLanes.COLUMNS;
+    private static final int GROUP = ChainLanes.GROUP;
     private static final int KEYS = AttentionKeys.KEYS;
     private static final int APART = 64;
 
-    /** [part of the dimension][KEYS][COLUMNS]. */
-    private float[] dk = new float[0];
+    private final ChainLanes chains;
 
-    private float[] dv = new float[0];
+    /** [part of the dimension][KEYS][COLUMNS]. */
+    private Floats dk = Floats.of(0);
+
+    private Floats dv = Floats.of(0);
+
+    KeyBlocks(ChainLanes chains) {
+        this.chains = chains;
+    }
 
     /** {@code dk += ds^T q}, {@code dv += p^T dOut} of an item's keys, over the part's queries in rising order and the group's heads. */
     void backward(
@@ -24,8 +30,8 @@ final class KeyBlocks {
         int begin = keys.key(item);
         dk = AttentionKeys.room(dk, parts * KEYS * COLUMNS + APART);
         dv = AttentionKeys.room(dv, parts * KEYS * COLUMNS + APART);
-        Arrays.fill(dk, 0);
-        Arrays.fill(dv, 0);
+        Arrays.fill(dk.values(), 0);
+        Arrays.fill(dv.values(), 0);
         for (int block = 0; block < queryBlocks; block++) {
             int last = Math.min(call.to(), call.from() + (block + 1) * QUERIES);
             int first = Math.max(begin, slopes.first(block));
@@ -35,8 +41,8 @@ final class KeyBlocks {
                 int panel = slopes.panel(block, head);
                 int to = (first - begin) * COLUMNS;
                 for (int part = 0; part < parts; part++) {
-                    AttentionTiles.apart(slopes.slopes(), row, groups, slopes.queries(), panel, dk, to);
-                    AttentionTiles.apart(slopes.probabilities(), row, groups, slopes.gradients(), panel, dv, to);
+                    chains.apart(slopes.slopes(), row, groups, slopes.queries(), panel, dk, to);
+                    chains.apart(slopes.probabilities(), row, groups, slopes.gradients(), panel, dv, to);
                     panel += QUERIES * COLUMNS;
                     to += KEYS * COLUMNS;
                 }
@@ -46,8 +52,8 @@ final class KeyBlocks {
         long toValues = toKeys + 4L * call.shape().kvHeads() * dim;
         for (int key = begin; key < Math.min(call.to(), begin + KEYS); key++) {
             long row = gradient + key * call.stride();
-            add(row + toKeys, dk, (key - begin) * COLUMNS, dim);
-            add(row + toValues, dv, (key - begin) * COLUMNS, dim);
+            add(row + toKeys, dk.values(), (key - begin) * COLUMNS, dim);
+            add(row + toValues, dv.values(), (key - begin) * COLUMNS, dim);
         }
     }
 

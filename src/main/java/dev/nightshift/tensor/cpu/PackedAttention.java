@@ -12,7 +12,7 @@ import java.util.Arrays;
  */
 final class PackedAttention {
     /** Queries of a block, one a lane. */
-    private static final int QUERIES = AttentionTiles.COLUMNS;
+    private static final int QUERIES = ChainLanes.COLUMNS;
     /** Floats of the working memory that all threads share, 8 MiB; a key head and a block of queries may need more. */
     private static final int ROOM = 1 << 21;
 
@@ -29,12 +29,12 @@ final class PackedAttention {
     private PackedCall call;
     private long gradient;
 
-    PackedAttention(Workers workers) {
+    PackedAttention(Workers workers, ChainLanes chains) {
         this.workers = workers;
         blocks = new QueryBlocks[workers.threads()];
-        Arrays.setAll(blocks, thread -> new QueryBlocks());
+        Arrays.setAll(blocks, thread -> new QueryBlocks(chains));
         keyBlocks = new KeyBlocks[workers.threads()];
-        Arrays.setAll(keyBlocks, thread -> new KeyBlocks());
+        Arrays.setAll(keyBlocks, thread -> new KeyBlocks(chains));
     }
 
     /** See {@link dev.nightshift.tensor.TrainingOps#packedAttention}. */

@@ -4,23 +4,24 @@ import java.util.Arrays;
 
 /** One thread's share of {@link PackedAttention} by blocks of queries: outputs, or gradients of queries. */
 final class QueryBlocks {
-    private static final int QUERIES = AttentionTiles.COLUMNS;
-    private static final int GROUP = AttentionTiles.GROUP;
+    private static final int QUERIES = ChainLanes.COLUMNS;
+    private static final int GROUP = ChainLanes.GROUP;
     /** Keys of a panel, 16 KiB: half of a small first-level cache. */
     private static final int DEPTH = 128;
     /** Floats that keep what two threads write in different cache lines. */
     private static final int APART = 64;
 
+    private final ChainLanes chains;
     private final float[] maxima = new float[QUERIES + APART];
     private final float[] sums = new float[QUERIES + APART];
     private final float[] deltas = new float[QUERIES + APART];
     /** Queries and output gradients, turned: [dim][QUERIES]. */
-    private float[] turned = new float[0];
+    private Floats turned = Floats.of(0);
 
-    private float[] turnedGradient = new float[0];
-    private float[] scores = new float[0];
+    private Floats turnedGradient = Floats.of(0);
+    private Floats scores = Floats.of(0);
     /** [dim][QUERIES]. */
-    private float[] totals = new float[0];
+    private Floats totals = Floats.of(0);
 
     private int from;
     private int to;
@@ -28,6 +29,10 @@ final class QueryBlocks {
     private int first;
 
     private int count;
+
+    QueryBlocks(ChainLanes chains) {
+        this.chains = chains;
+    }
 
     private void begin(PackedCall call, AttentionKeys keys, int block) {
         from = call.from() + block * QUERIES;
@@ -44,11 +49,11 @@ final class QueryBlocks {
         begin(call, keys, block);
         int kvHead = head / call.group();
         scores = AttentionKeys.room(scores, count * QUERIES + APART);
-        turn(call.q(from, head), call.stride(), call.dim(), call.shape().scale(), turned);
+        turn(call.q(from, head), call.stride(), call.dim(), call.shape().scale(), turned.values());
         product(keys.keysPacked(), keys.packed(kvHead, first), call.dim(), turned, scores, 0);
-        mask(call, scores, 0);
-        AttentionTiles.maxima(scores, 0, count, maxima);
-        AttentionTiles.exponentials(scores, 0, count, maxima, sums);
+        mask(call, scores.values(), 0);
+        AttentionTiles.maxima(scores.values(), 0, count, maxima);
+        AttentionTiles.exponentials(scores.values(), 0, count, maxima, sums);
         for (int row = from; row < to; row++) {
             Raw.f32(call.lse(row, head), (float) (maxima[row - from] + Math.log(sums[row - from])));
         }
@@ -57,7 +62,7 @@ final class QueryBlocks {
             float factor = 1 / sums[row - from];
             long out = call.heads(call.out(), row, head);
             for (int d = 0; d < call.dim(); d++) {
-                Raw.f32(out + 4L * d, factor * totals[d * QUERIES + row - from]);
+                Raw.f32(out + 4L * d, factor * totals.values()[d * QUERIES + row - from]);
             }
         }
     }
@@ -70,8 +75,8 @@ final class QueryBlocks {
         int at = slopes.row(block, head, first);
         long dOut = call.heads(call.dOut(), from, head);
         long dOutStride = 4L * call.shape().heads() * dim;
-        turn(call.q(from, head), call.stride(), dim, call.shape().scale(), turned);
-        turn(dOut, dOutStride, dim, 1, turnedGradient);
+        turn(call.q(from, head), call.stride(), dim, call.shape().scale(), turned.values());
+        turn(dOut, dOutStride, dim, 1, turnedGradient.values());
         Arrays.fill(deltas, 0);
         Arrays.fill(maxima, 0);
         for (int row = from; row < to; row++) {
@@ -79,20 +84,21 @@ final class QueryBlocks {
             maxima[row - from] = Raw.f32(call.lse(row, head));
         }
         product(keys.keysPacked(), keys.packed(kvHead, first), dim, turned, slopes.probabilities(), at);
-        mask(call, slopes.probabilities(), at);
-        AttentionTiles.exponentials(slopes.probabilities(), at, count, maxima, sums);
+        mask(call, slopes.probabilities().values(), at);
+        AttentionTiles.exponentials(slopes.probabilities().values(), at, count, maxima, sums);
         product(keys.valuesPacked(), keys.packed(kvHead, first), dim, turnedGradient, slopes.slopes(), at);
         float scale = call.shape().scale();
-        AttentionTiles.slopes(slopes.slopes(), at, slopes.probabilities(), at, count, deltas, scale);
+        AttentionTiles.slopes(
+                slopes.slopes().values(), at, slopes.probabilities().values(), at, count, deltas, scale);
         overKeys(keys.keysTurned(), keys.turned(kvHead, first), keys.turnedStride(), dim, slopes.slopes(), at);
         for (int row = from; row < to; row++) {
             long target = gradient + row * call.stride() + 4L * head * dim;
             for (int d = 0; d < dim; d++) {
-                Raw.f32(target + 4L * d, Raw.f32(target + 4L * d) + totals[d * QUERIES + row - from]);
+                Raw.f32(target + 4L * d, Raw.f32(target + 4L * d) + totals.values()[d * QUERIES + row - from]);
             }
         }
-        panel(call.q(from, head), call.stride(), dim, slopes.queries(), slopes.panel(block, head));
-        panel(dOut, dOutStride, dim, slopes.gradients(), slopes.panel(block, head));
+        panel(call.q(from, head), call.stride(), dim, slopes.queries().values(), slopes.panel(block, head));
+        panel(dOut, dOutStride, dim, slopes.gradients().values(), slopes.panel(block, head));
     }
 
     /** Without vectors: inside a method of this size they would go to the heap. */
@@ -115,19 +121,18 @@ final class QueryBlocks {
     }
 
     /** [key][QUERIES]: packed keys or values times turned queries or gradients. */
-    private void product(float[] packed, int from, int dim, float[] turned, float[] to, int at) {
-        Arrays.fill(to, at, at + count * QUERIES, 0);
-        AttentionTiles.packed(packed, from, GROUP * dim, count / GROUP, turned, 0, dim, to, at);
+    private void product(Floats packed, int from, int dim, Floats turned, Floats to, int at) {
+        Arrays.fill(to.values(), at, at + count * QUERIES, 0);
+        chains.packed(packed, from, GROUP * dim, count / GROUP, turned, 0, dim, to, at);
     }
 
     /** {@code totals [dim][QUERIES]}: turned keys or values times [key][QUERIES], one chain over all keys. */
-    private void overKeys(float[] turned, int from, int stride, int dim, float[] weights, int at) {
-        Arrays.fill(totals, 0);
+    private void overKeys(Floats turned, int from, int stride, int dim, Floats weights, int at) {
+        Arrays.fill(totals.values(), 0);
         int groups = (dim + GROUP - 1) / GROUP;
         for (int key = 0; key < count; key += DEPTH) {
             int depth = Math.min(DEPTH, count - key);
-            AttentionTiles.packed(
-                    turned, from + GROUP * key, stride, groups, weights, at + key * QUERIES, depth, totals, 0);
+            chains.packed(turned, from + GROUP * key, stride, groups, weights, at + key * QUERIES, depth, totals, 0);
         }
     }
 
@@ -145,7 +150,7 @@ final class QueryBlocks {
 
     /** [rows][dim] -> [part of the dimension][QUERIES][COLUMNS], zeros around. */
     private void panel(long source, long stride, int dim, float[] target, int at) {
-        int columns = AttentionTiles.COLUMNS;
+        int columns = ChainLanes.COLUMNS;
         for (int part = 0; part < dim; part += columns) {
             int width = Math.min(columns, dim - part);
             for (int row = 0; row < QUERIES; row++) {

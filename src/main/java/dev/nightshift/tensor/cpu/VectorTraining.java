@@ -21,7 +21,7 @@ final class VectorTraining implements TrainingOps, AutoCloseable {
         scratch = new Scratch(workers.threads());
         weights = new WeightGradients(workers, kernels);
         lora = new LoraGradients(workers, scratch);
-        attention = new PackedAttention(workers);
+        attention = new PackedAttention(workers, kernels.chains());
         rows = new TrainingRows(workers, scratch);
         adam = new AdamKernels(workers, rows);
     }

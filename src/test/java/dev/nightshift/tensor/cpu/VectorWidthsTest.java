@@ -267,6 +267,63 @@ class VectorWidthsTest {
         }
     }
 
+    /** Whole octets, quartets and single k, from a place inside the arrays on, each the chain that its total begins. */
+    @Test
+    void chainsGoOnFromTheirTotals() {
+        Random random = new Random(12);
+        List<ChainLanes> kinds = MachineCode.OBSTACLE.isEmpty()
+                ? List.of(new ChainVectors(), new MachineChains())
+                : List.of(new ChainVectors());
+        for (int k : new int[] {64, 12, 7}) {
+            int groups = 3;
+            int stride = 4 * k + 4;
+            Floats packed = random(random, 5 + groups * stride);
+            Floats apart = random(random, 5 + 4 * groups * ChainLanes.COLUMNS);
+            Floats panel = random(random, 3 + Math.max(k, ChainLanes.COLUMNS) * ChainLanes.COLUMNS);
+            float[] before = CpuFixtures.normal(random, 9 + 4 * groups * ChainLanes.COLUMNS);
+            for (ChainLanes lanes : kinds) {
+                Floats totals = copy(before);
+                lanes.packed(packed, 5, stride, groups, panel, 3, k, totals, 9);
+                assertChains(
+                        totals, before, k, panel, (row, i) -> packed.values()[5 + row / 4 * stride + 4 * i + row % 4]);
+                Floats others = copy(before);
+                lanes.apart(apart, 5, groups, panel, 3, others, 9);
+                assertChains(
+                        others,
+                        before,
+                        ChainLanes.COLUMNS,
+                        panel,
+                        (row, i) -> apart.values()[5 + row * ChainLanes.COLUMNS + i]);
+            }
+        }
+    }
+
+    private interface Factor {
+        float of(int row, int k);
+    }
+
+    private static void assertChains(Floats totals, float[] before, int k, Floats panel, Factor x) {
+        float[] wanted = before.clone();
+        for (int at = 9; at < wanted.length; at++) {
+            int row = (at - 9) / ChainLanes.COLUMNS;
+            int column = (at - 9) % ChainLanes.COLUMNS;
+            for (int i = 0; i < k; i++) {
+                wanted[at] = Math.fma(x.of(row, i), panel.values()[3 + i * ChainLanes.COLUMNS + column], wanted[at]);
+            }
+        }
+        assertThat(totals.values()).as("k %d", k).isEqualTo(wanted);
+    }
+
+    private static Floats random(Random random, int length) {
+        return copy(CpuFixtures.normal(random, length));
+    }
+
+    private static Floats copy(float[] values) {
+        Floats copy = Floats.of(values.length);
+        System.arraycopy(values, 0, copy.values(), 0, values.length);
+        return copy;
+    }
+
     private static float[] values(Weight.FourBit weight) {
         float[] values = new float[weight.rows() * weight.columns()];
         try (VectorOps ops = new VectorOps(BUDGET, 1)) {

@@ -1,0 +1,70 @@
+package dev.nightshift.tensor.cpu;
+
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.lang.invoke.MethodHandle;
+
+/** {@link ChainLanes} in machine code ({@link ChainAssembly}). */
+final class MachineChains implements ChainLanes {
+    private static final int OCTET = 8;
+    private static final MethodHandle PACKED_OCTETS = function(ChainAssembly.packed(OCTET));
+    private static final MethodHandle PACKED_QUARTETS = function(ChainAssembly.packed(OCTET / 2));
+    private static final MethodHandle PACKED_SINGLES = function(ChainAssembly.packed(1));
+    private static final MethodHandle APART = function(ChainAssembly.apart(OCTET));
+
+    private static MethodHandle function(byte[] code) {
+        return MachineCode.function(
+                code, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+    }
+
+    // a method handle is inlined only where it is a constant, so every function has its own call
+
+    @Override
+    public void packed(Floats x, int xo, int stride, int groups, Floats panel, int po, int k, Floats totals, int to) {
+        if (groups == 0 || k == 0) {
+            return;
+        }
+        if (k % OCTET == 0) {
+            call(PACKED_OCTETS, x, xo, stride, groups, panel, po, k, totals, to);
+        } else if (k % (OCTET / 2) == 0) {
+            call(PACKED_QUARTETS, x, xo, stride, groups, panel, po, k, totals, to);
+        } else {
+            call(PACKED_SINGLES, x, xo, stride, groups, panel, po, k, totals, to);
+        }
+    }
+
+    @Override
+    public void apart(Floats x, int xo, int groups, Floats panel, int po, Floats totals, int to) {
+        if (groups > 0) {
+            call(APART, x, xo, GROUP * COLUMNS, groups, panel, po, COLUMNS, totals, to);
+        }
+    }
+
+    private static void call(
+            MethodHandle code,
+            Floats x,
+            int xo,
+            int stride,
+            int groups,
+            Floats panel,
+            int po,
+            int k,
+            Floats totals,
+            int to) {
+        try {
+            code.invokeExact(
+                    x.memory(),
+                    panel.memory(),
+                    totals.memory(),
+                    (long) k,
+                    (long) groups,
+                    4L * stride,
+                    4L * xo,
+                    4L * po,
+                    4L * to);
+        } catch (Throwable e) {
+            throw MachineCode.thrown(e);
+        }
+    }
+}
