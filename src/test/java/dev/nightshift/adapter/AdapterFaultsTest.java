@@ -1,28 +1,39 @@
 package dev.nightshift.adapter;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.nightshift.engine.AdapterBinding;
+import dev.nightshift.engine.EngineLoop;
+import dev.nightshift.engine.EngineModel;
+import dev.nightshift.engine.EngineState;
+import dev.nightshift.engine.IdleWork;
 import dev.nightshift.engine.SamplingParameters;
 import dev.nightshift.engine.Sequence;
 import dev.nightshift.engine.SequenceRequest;
 import dev.nightshift.engine.TokenEvent;
 import dev.nightshift.failure.ErrorCode;
 import dev.nightshift.failure.ServingException;
+import dev.nightshift.tensor.TensorOps;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -189,5 +200,76 @@ class AdapterFaultsTest {
         eventually(() -> scene.registry.hostBytes() == one);
         scene.registry.unload("bot");
         eventually(() -> scene.registry.hostBytes() == 0 && scene.slots.usedBytes() == 0);
+    }
+
+    /** Others took 8, 28 and 41 seconds for one adapter. */
+    @Test
+    void aLoadOfTheLargestGoldenAdapterTakesMillisecondsAlsoWhenManyAreThere() throws Exception {
+        AdapterScene.copyGolden(root, AdapterScene.GOLDEN.toArray(String[]::new));
+        AdapterScene.copy(AdapterScene.golden("r64"), root.resolve("incoming files/bot"));
+        scene = AdapterScene.open(root, 2, 8 * MIB, 8 * MIB);
+        for (int i = 0; i < 40; i++) {
+            AdapterScene.copy(AdapterScene.golden("plain"), root.resolve("more" + i));
+        }
+        scene.registry.scan();
+        long[] nanos = new long[9];
+        for (int i = 0; i < nanos.length; i++) {
+            long start = System.nanoTime();
+            scene.registry.load("bot", "incoming files/bot", true);
+            nanos[i] = System.nanoTime() - start;
+        }
+        Arrays.sort(nanos);
+        System.err.printf("a load of 1.8 MB: median %.1f ms%n", nanos[nanos.length / 2] / 1e6);
+        assertThat(Duration.ofNanos(nanos[nanos.length / 2])).isLessThan(Duration.ofMillis(500));
+    }
+
+    /** Another server went on after a failed kernel, another hung. */
+    @Test
+    void aDeviceErrorUnderSeveralAdaptersIsToldToEachRequestAndNoLeaseIsLeft() throws Exception {
+        AdapterScene.copyGolden(root, AdapterScene.GOLDEN.toArray(String[]::new));
+        scene = AdapterScene.open(root, 3, 8 * MIB, 8 * MIB);
+        AtomicInteger samplings = new AtomicInteger();
+        TensorOps ops = failing("sample", () -> samplings.incrementAndGet() == 12);
+        EngineModel served = new EngineModel(scene.model.llama(), scene.model.kv(), "model", new int[0]);
+        CountDownLatch fatal = new CountDownLatch(1);
+        try (EngineLoop engine =
+                new EngineLoop(ops, served, AdapterScene.limits(), IdleWork.NONE, fatal::countDown).start()) {
+            List<Sequence> sequences = new ArrayList<>();
+            // three have a slot, the fourth waits for one
+            for (String name : List.of(AdapterScene.BASE, "plain", "dora", "head_saved", "patterns")) {
+                sequences.add(engine.submit(AdapterScene.request(scene.binding(name), AdapterScene.prompt(1, 20), 60)));
+            }
+            for (Sequence sequence : sequences) {
+                assertThatThrownBy(() -> AdapterScene.read(sequence))
+                        .isInstanceOfSatisfying(
+                                ServingException.class,
+                                told -> assertThat(told.code()).isEqualTo(ErrorCode.UNAVAILABLE))
+                        .hasMessageContaining("illegal address");
+            }
+            assertThat(fatal.await(20, TimeUnit.SECONDS))
+                    .as("the server is told")
+                    .isTrue();
+            assertThat(engine.health().state()).isEqualTo(EngineState.FAILED);
+            assertThat(engine.health().reason()).contains("illegal address");
+            eventually(() -> scene.registry.list().stream()
+                    .allMatch(view -> view.version().leases() == 0));
+            assertThat(scene.registry.inUse()).isEqualTo(new AdaptersInUse(List.of(), List.of()));
+        }
+        assertThat(samplings).as("nothing ran after the error").hasValue(12);
+    }
+
+    /** The scene's operations, one of which fails as a device does. */
+    private TensorOps failing(String operation, BooleanSupplier now) {
+        return (TensorOps) Proxy.newProxyInstance(
+                TensorOps.class.getClassLoader(), new Class<?>[] {TensorOps.class}, (proxy, method, values) -> {
+                    if (method.getName().equals(operation) && now.getAsBoolean()) {
+                        throw new IllegalStateException("illegal address");
+                    }
+                    try {
+                        return method.invoke(scene.model.ops(), values);
+                    } catch (InvocationTargetException e) {
+                        throw e.getCause();
+                    }
+                });
     }
 }
