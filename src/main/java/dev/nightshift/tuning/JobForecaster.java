@@ -30,17 +30,15 @@ import java.util.stream.IntStream;
  * away, or, while another one trains, by that one's latest step.
  */
 final class JobForecaster {
-    /** A cold step is several times slower than later ones; the third is near them, the second nearer than the first. */
-    private static final int TRIAL_STEPS = 3;
+    /** Trial steps end when one is no longer faster than this share of the one before: the first ones compile. */
+    private static final double SETTLED = 0.8;
 
-    private static final int TRIAL_STEPS_MIN = 2;
+    private static final int TRIAL_STEPS_MAX = 12;
 
     /** Steps whose micro batches are looked at for the trial's. */
     private static final int TRIAL_SAMPLE = 20;
 
     private static final Duration TRIAL_TIME = Duration.ofSeconds(30);
-    /** No further trial step after so long. */
-    private static final Duration TRIAL_ENOUGH = Duration.ofSeconds(3);
     /** An evaluation is the forward third of a step. */
     private static final double EVALUATION_SHARE = 1 / 3.0;
 
@@ -199,14 +197,18 @@ final class JobForecaster {
         slice.open(plan.settings(spec), slice.model().fresh(inspection.shape(), spec.seed()), plan.arenaBytes());
         boolean ran = false;
         try {
-            for (int i = 0;
-                    i < TRIAL_STEPS_MIN || i < TRIAL_STEPS && elapsed(begun).compareTo(TRIAL_ENOUGH) < 0;
-                    i++) {
+            double before = Double.POSITIVE_INFINITY;
+            for (int i = 0; i < TRIAL_STEPS_MAX; i++) {
                 var work = slice.step(step);
                 try {
                     StepResult result = work.get(
                             Math.max(1, TRIAL_TIME.minus(elapsed(begun)).toMillis()), TimeUnit.MILLISECONDS);
                     ran |= result.tokens() > 0;
+                    double took = slice.pace().orElseThrow();
+                    if (took > SETTLED * before) {
+                        return ran;
+                    }
+                    before = took;
                 } catch (TimeoutException e) {
                     work.cancel(false);
                     return ran;
