@@ -40,10 +40,12 @@ public class AdapterResource {
     private final ServedAdapters adapters;
 
     private final Exchanges exchanges;
+    private final Downloads downloads;
 
-    AdapterResource(ServedAdapters adapters, Exchanges exchanges) {
+    AdapterResource(ServedAdapters adapters, Exchanges exchanges, Downloads downloads) {
         this.adapters = adapters;
         this.exchanges = exchanges;
+        this.downloads = downloads;
     }
 
     /** Adapters and aliases. */
@@ -152,22 +154,21 @@ public class AdapterResource {
 
     /** The PEFT folder in a {@code .tar}, with a model card. */
     @GET
-    @Blocking
     @Path("/{name}/download")
     @Operation(summary = "Download the version that a name means", operationId = "downloadAdapter")
     @APIResponse(responseCode = "200", content = @Content(mediaType = TAR))
-    public Response download(@PathParam("name") String name) {
-        return ExportResource.tar(adapters.get().download(name));
+    public Uni<Response> download(@PathParam("name") String name, @Context RoutingContext call) {
+        return downloads.tar(call, () -> adapters.get().download(name));
     }
 
     /** The same for one version. */
     @GET
-    @Blocking
     @Path("/{name}/versions/{number: [0-9]+}/download")
     @Operation(summary = "Download one version", operationId = "downloadAdapterVersion")
     @APIResponse(responseCode = "200", content = @Content(mediaType = TAR))
-    public Response download(@PathParam("name") String name, @PathParam("number") String number) {
-        return download(name + "@" + number);
+    public Uni<Response> download(
+            @PathParam("name") String name, @PathParam("number") String number, @Context RoutingContext call) {
+        return download(name + "@" + number, call);
     }
 
     /** {@code {"parts": [{"model": "a", "weight": 0.7}, {"model": "b@2", "weight": 0.3}], "rank": 16}}. */

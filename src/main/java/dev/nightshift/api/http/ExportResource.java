@@ -1,6 +1,5 @@
 package dev.nightshift.api.http;
 
-import dev.nightshift.adapter.FolderDownload;
 import dev.nightshift.adapter.MergeSource;
 import dev.nightshift.adapter.ServedAdapters;
 import dev.nightshift.failure.ServingException;
@@ -18,7 +17,6 @@ import jakarta.ws.rs.QueryParam;
 import jakarta.ws.rs.core.Context;
 import jakarta.ws.rs.core.MediaType;
 import jakarta.ws.rs.core.Response;
-import jakarta.ws.rs.core.StreamingOutput;
 import java.util.Optional;
 import org.eclipse.microprofile.openapi.annotations.Operation;
 import org.eclipse.microprofile.openapi.annotations.media.Content;
@@ -38,10 +36,12 @@ public class ExportResource {
 
     private final ServedAdapters adapters;
     private final Exchanges exchanges;
+    private final Downloads downloads;
 
-    ExportResource(ServedAdapters adapters, Exchanges exchanges) {
+    ExportResource(ServedAdapters adapters, Exchanges exchanges, Downloads downloads) {
         this.adapters = adapters;
         this.exchanges = exchanges;
+        this.downloads = downloads;
     }
 
     /** Newest first unless {@code order} says otherwise. */
@@ -104,24 +104,11 @@ public class ExportResource {
 
     /** The Hugging Face folder in a {@code .tar}. */
     @GET
-    @Blocking
     @Path("/{name}/download")
     @Operation(summary = "Download an export", operationId = "downloadExport")
     @APIResponse(responseCode = "200", content = @Content(mediaType = TAR))
-    public Response download(@PathParam("name") String name) {
-        return tar(adapters.get().downloadExport(name));
-    }
-
-    /** A folder as it is sent; closed after it. */
-    static Response tar(FolderDownload download) {
-        StreamingOutput body = out -> {
-            try (download) {
-                download.writeTo(out);
-            }
-        };
-        return Response.ok(body, TAR)
-                .header("Content-Disposition", "attachment; filename=\"" + download.fileName() + "\"")
-                .build();
+    public Uni<Response> download(@PathParam("name") String name, @Context RoutingContext call) {
+        return downloads.tar(call, () -> adapters.get().downloadExport(name));
     }
 
     /** Ends one that is queued or running. */

@@ -4,16 +4,24 @@ import dev.nightshift.files.FileStore;
 import dev.nightshift.files.Purpose;
 import dev.nightshift.files.StoredFile;
 import io.smallrye.common.annotation.Blocking;
+import io.smallrye.common.annotation.NonBlocking;
+import io.smallrye.mutiny.Uni;
+import io.vertx.ext.web.RoutingContext;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.ws.rs.DELETE;
 import jakarta.ws.rs.GET;
 import jakarta.ws.rs.Path;
 import jakarta.ws.rs.PathParam;
 import jakarta.ws.rs.QueryParam;
+import jakarta.ws.rs.core.Context;
 import jakarta.ws.rs.core.Response;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
 import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
 import java.util.Optional;
+import java.util.OptionalLong;
 import org.eclipse.microprofile.openapi.annotations.Operation;
 import org.eclipse.microprofile.openapi.annotations.media.Content;
 import org.eclipse.microprofile.openapi.annotations.media.Schema;
@@ -29,9 +37,11 @@ public class FileResource {
     private static final int LIMIT_MAX = 10_000;
 
     private final FileStore files;
+    private final Downloads downloads;
 
-    FileResource(FileStore files) {
+    FileResource(FileStore files, Downloads downloads) {
         this.files = files;
+        this.downloads = downloads;
     }
 
     /** Newest first unless {@code order} says otherwise. */
@@ -72,12 +82,30 @@ public class FileResource {
     @GET
     @Path("/{id}/content")
     @Operation(summary = "The content of a file, byte by byte as it was uploaded", operationId = "downloadFile")
-    public Response content(@PathParam("id") String id) {
+    @NonBlocking
+    public Uni<Response> content(@PathParam("id") String id, @Context RoutingContext call) {
+        return downloads.send(call, () -> content(id));
+    }
+
+    private Download content(String id) {
         StoredFile file = files.get(id);
         String name = URLEncoder.encode(file.filename(), StandardCharsets.UTF_8).replace("+", "%20");
-        return Response.ok(files.content(id), "application/octet-stream")
-                .header("Content-Disposition", "attachment; filename*=UTF-8''" + name)
-                .build();
+        InputStream stored = files.open(id);
+        return new Download(
+                "application/octet-stream",
+                "attachment; filename*=UTF-8''" + name,
+                OptionalLong.of(file.bytes()),
+                new Download.Body() {
+                    @Override
+                    public void writeTo(OutputStream out) throws IOException {
+                        stored.transferTo(out);
+                    }
+
+                    @Override
+                    public void close() throws IOException {
+                        stored.close();
+                    }
+                });
     }
 
     /** Jobs that read it keep what they have. */

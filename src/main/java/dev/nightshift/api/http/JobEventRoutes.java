@@ -3,8 +3,6 @@ package dev.nightshift.api.http;
 import dev.nightshift.failure.ServingException;
 import dev.nightshift.tuning.FineTuneJobs;
 import dev.nightshift.tuning.Job;
-import io.vertx.core.Context;
-import io.vertx.core.Vertx;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpServerResponse;
 import io.vertx.ext.web.Router;
@@ -14,11 +12,6 @@ import jakarta.enterprise.event.Observes;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
-import java.util.concurrent.atomic.AtomicBoolean;
 import org.jboss.logging.Logger;
 
 /**
@@ -51,67 +44,60 @@ public class JobEventRoutes {
             call.next();
             return;
         }
-        Feed feed = new Feed(call, Vertx.currentContext());
+        Feed feed = new Feed(call);
         Thread.ofVirtual().name("job-events").start(feed::run);
     }
 
     /** One stream. */
     private final class Feed {
-        private final RoutingContext call;
-        private final HttpServerResponse response;
-        private final Context context;
+        private final PacedResponse response;
         private final String job;
-        private final AtomicBoolean gone = new AtomicBoolean();
         private Optional<String> after;
         private long writtenAt = System.nanoTime();
 
-        Feed(RoutingContext call, Context context) {
-            this.call = call;
-            this.response = call.response();
-            this.context = context;
+        Feed(RoutingContext call) {
+            this.response = new PacedResponse(call, times.slowReader());
             this.job = call.pathParam("job");
             this.after = Optional.ofNullable(call.request().getParam("after")).filter(text -> !text.isEmpty());
-            // the response has one close handler, on which all end handlers of the call hang
-            call.addEndHandler(ended -> gone.set(true));
         }
 
         void run() {
             try {
                 List<Job.Event> first = jobs.eventsSince(job, after, EVENTS_PER_TURN);
-                context.runOnContext(now -> begin());
+                response.later(Feed::begin);
                 write(first);
                 follow();
             } catch (ServingException e) {
-                context.runOnContext(now -> refuse(e));
+                response.later(refused -> refuse(refused, e));
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
             } catch (RuntimeException e) {
                 LOG.error("A job's events could not be streamed", e);
-                context.runOnContext(now -> Exchanges.cut(call));
+                response.cut();
             }
         }
 
-        private void begin() {
+        private static void begin(HttpServerResponse response) {
             response.setChunked(true);
             response.putHeader("Content-Type", "text/event-stream; charset=utf-8");
             response.putHeader("Cache-Control", "no-cache");
             response.putHeader("X-Accel-Buffering", "no");
         }
 
-        private void refuse(ServingException failure) {
+        private static void refuse(HttpServerResponse response, ServingException failure) {
             response.setStatusCode(failure.code().httpStatus());
             response.putHeader("Content-Type", "application/json");
             response.end(Buffer.buffer(Json.bytes(ErrorBody.of(failure))));
         }
 
         private void follow() throws InterruptedException {
-            while (!gone.get()) {
+            while (!response.gone()) {
                 // the state first: events that came before the end are then all read
                 boolean ended = jobs.get(job).state().ended();
                 List<Job.Event> events = jobs.eventsSince(job, after, EVENTS_PER_TURN);
                 write(events);
                 if (events.isEmpty() && ended) {
-                    context.runOnContext(now -> response.end("data: [DONE]\n\n"));
+                    response.later(told -> told.end("data: [DONE]\n\n"));
                     return;
                 }
                 if (events.isEmpty()) {
@@ -136,20 +122,9 @@ public class JobEventRoutes {
             send(frames);
         }
 
-        /** Until the connection has taken it; a reader that takes nothing for too long counts as gone. */
         private void send(Buffer frames) throws InterruptedException {
-            CompletableFuture<Void> sent = new CompletableFuture<>();
-            context.runOnContext(
-                    now -> response.write(frames).onSuccess(sent::complete).onFailure(sent::completeExceptionally));
-            try {
-                sent.get(times.slowReader().toNanos(), TimeUnit.NANOSECONDS);
+            if (response.send(frames)) {
                 writtenAt = System.nanoTime();
-            } catch (ExecutionException e) {
-                LOG.debugf("A stream of a job's events ended early: %s", e.getMessage());
-                gone.set(true);
-            } catch (TimeoutException e) {
-                gone.set(true);
-                context.runOnContext(now -> Exchanges.cut(call));
             }
         }
 

@@ -185,7 +185,17 @@ class AdapterApiTest {
                 .body("digest", equalTo(digest))
                 .body("data", equalTo("uploaded"));
         assertThat(says("copy")).isEqualTo(says("source"));
+        assertThat(given().head("/v1/adapters/source/download")
+                        .then()
+                        .statusCode(200)
+                        .contentType("application/x-tar")
+                        .header("Content-Disposition", containsString("source-1.tar"))
+                        .extract()
+                        .asByteArray())
+                .isEmpty();
         error(given().get("/v1/adapters/nobody/download").then(), 404, "model_not_found");
+        given().head("/v1/adapters/nobody/download").then().statusCode(404);
+        error(given().post("/v1/adapters/source/download").then(), 405, "method_not_allowed");
     }
 
     @Test

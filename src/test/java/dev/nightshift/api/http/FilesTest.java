@@ -76,6 +76,14 @@ class FilesTest {
                 .extract()
                 .asByteArray();
         assertThat(content).isEqualTo(ROWS);
+        assertThat(given().head(FILES + "/" + id + "/content")
+                        .then()
+                        .statusCode(200)
+                        .header("Content-Length", Integer.toString(ROWS.length))
+                        .header("Content-Disposition", containsString("attachment"))
+                        .extract()
+                        .asByteArray())
+                .isEmpty();
         given().get(FILES + "/" + id)
                 .then()
                 .statusCode(200)

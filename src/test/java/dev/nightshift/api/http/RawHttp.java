@@ -89,6 +89,11 @@ final class RawHttp implements Closeable {
         return text();
     }
 
+    /** Reads so many bytes and keeps nothing. */
+    void skip(int bytes) throws IOException {
+        socket.getInputStream().skipNBytes(bytes);
+    }
+
     /** Reads to the connection's end and keeps nothing. */
     long bytesUntilClosed(Duration timeout) throws IOException {
         socket.setSoTimeout((int) timeout.toMillis());

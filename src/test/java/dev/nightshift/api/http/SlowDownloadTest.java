@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.nightshift.TestSettings;
 import dev.nightshift.api.OpenFiles;
 import dev.nightshift.api.SocketBuffers;
+import dev.nightshift.api.VirtualThreads;
 import io.quarkus.test.common.QuarkusTestResource;
 import io.quarkus.test.common.http.TestHTTPResource;
 import io.quarkus.test.junit.QuarkusTest;
@@ -27,6 +28,10 @@ class SlowDownloadTest {
     private static final Duration SOON = Duration.ofSeconds(20);
     /** The client's receive buffer. */
     private static final int RECEIVE = 4096;
+    /** A kernel tells of room in a full buffer once a third of it is free, 1.4 MB of Linux' 4 MiB. */
+    private static final int BYTES_A_SECOND = 2 << 20;
+
+    private static final int SECONDS = 6;
 
     @TestHTTPResource
     URI server;
@@ -56,15 +61,38 @@ class SlowDownloadTest {
         return http;
     }
 
-    private void waitsForItsReader(String path, Predicate<Path> file, long bytes) throws Exception {
+    private void waitsForItsReaderWhichIsGivenUp(String path, Predicate<Path> file, long bytes) throws Exception {
         // kernels differ in what they hold for a connection; without back-pressure it is all
         assertThat(bytes).as("more than the connection holds").isGreaterThan(4 * SocketBuffers.sendMax());
         try (RawHttp reader = stubborn(path)) {
             assertThat(OpenFiles.settled(file))
                     .as("bytes taken from the file for a reader of nothing")
                     .isLessThan(bytes / 2);
+            // the reader stays, for longer than the tests' nightshift.slow-reader
+            assertThat(OpenFiles.closed(file, SOON)).as("given up").isTrue();
+            assertThat(inFlight.awaitNone(SOON))
+                    .as("requests that still count while the reader keeps its connection")
+                    .isZero();
+            assertThat(VirtualThreads.live(Downloads.THREAD))
+                    .as("a thread is left")
+                    .isFalse();
+            assertThat(reader.bytesUntilClosed(SOON))
+                    .as("what the connection held")
+                    .isLessThan(bytes / 2);
+        }
+    }
+
+    /** Takes some of it each second, for longer than nightshift.slow-reader. */
+    private void isReadSteadily(String path, Predicate<Path> file, long bytes) throws Exception {
+        try (RawHttp reader = stubborn(path)) {
+            for (int second = 0; second < SECONDS; second++) {
+                Thread.sleep(1000);
+                reader.skip(BYTES_A_SECOND);
+            }
             // the head and a little more have been seen
-            assertThat(reader.bytesUntilClosed(SOON)).as("the rest").isGreaterThan(bytes - 2 * RECEIVE);
+            assertThat(SECONDS * (long) BYTES_A_SECOND + reader.bytesUntilClosed(SOON))
+                    .as("all of it")
+                    .isGreaterThan(bytes - 2 * RECEIVE);
         }
         assertThat(OpenFiles.closed(file, SOON)).as("closed at its end").isTrue();
         assertThat(inFlight.awaitNone(SOON))
@@ -89,7 +117,8 @@ class SlowDownloadTest {
         byte[] content = new byte[36 << 20];
         String id = upload(content);
         String path = "/v1/files/" + id + "/content";
-        waitsForItsReader(path, open -> open.endsWith(id), content.length);
+        waitsForItsReaderWhichIsGivenUp(path, open -> open.endsWith(id), content.length);
+        isReadSteadily(path, open -> open.endsWith(id), content.length);
         endsWithItsReader(path, open -> open.endsWith(id));
         given().delete("/v1/files/" + id).then().statusCode(200);
     }
@@ -105,7 +134,8 @@ class SlowDownloadTest {
                 .statusCode(200);
         Predicate<Path> weights =
                 open -> open.toString().contains("/unread/") && open.endsWith("adapter_model.safetensors");
-        waitsForItsReader("/v1/adapters/unread/download", weights, adapter.weights().length);
+        waitsForItsReaderWhichIsGivenUp("/v1/adapters/unread/download", weights, adapter.weights().length);
+        isReadSteadily("/v1/adapters/unread/download", weights, adapter.weights().length);
         endsWithItsReader("/v1/adapters/unread/download", weights);
         given().delete("/v1/adapters/unread").then().statusCode(200);
     }
