@@ -229,7 +229,11 @@ class AdapterFaultsTest {
         AdapterScene.copyGolden(root, AdapterScene.GOLDEN.toArray(String[]::new));
         scene = AdapterScene.open(root, 3, 8 * MIB, 8 * MIB);
         AtomicInteger samplings = new AtomicInteger();
-        TensorOps ops = failing("sample", () -> samplings.incrementAndGet() == 12);
+        CountDownLatch submitted = new CountDownLatch(1);
+        TensorOps ops = failing("sample", () -> {
+            awaitAll(submitted);
+            return samplings.incrementAndGet() == 12;
+        });
         EngineModel served = new EngineModel(scene.model.llama(), scene.model.kv(), "model", new int[0]);
         CountDownLatch fatal = new CountDownLatch(1);
         try (EngineLoop engine =
@@ -239,6 +243,7 @@ class AdapterFaultsTest {
             for (String name : List.of(AdapterScene.BASE, "plain", "dora", "head_saved", "patterns")) {
                 sequences.add(engine.submit(AdapterScene.request(scene.binding(name), AdapterScene.prompt(1, 20), 60)));
             }
+            submitted.countDown();
             for (Sequence sequence : sequences) {
                 assertThatThrownBy(() -> AdapterScene.read(sequence))
                         .isInstanceOfSatisfying(
@@ -256,6 +261,14 @@ class AdapterFaultsTest {
             assertThat(scene.registry.inUse()).isEqualTo(new AdaptersInUse(List.of(), List.of()));
         }
         assertThat(samplings).as("nothing ran after the error").hasValue(12);
+    }
+
+    private static void awaitAll(CountDownLatch latch) {
+        try {
+            latch.await(20, TimeUnit.SECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     /** The scene's operations, one of which fails as a device does. */

@@ -142,8 +142,9 @@ class JobRunnerTest {
             process.killAt(process.operations.get() + 1 + random.nextInt(operations / 2));
             process.awaitDeath();
         }
+        // together not as far as the job goes
         for (int kill = 0; kill < 2; kill++) {
-            try (SimulatedProcess process = process().killAt(1 + random.nextInt(operations / 3))) {
+            try (SimulatedProcess process = process().killAt(1 + random.nextInt(operations / 5))) {
                 process.awaitDeath();
             }
         }

@@ -112,7 +112,8 @@ final class SimulatedProcess implements AutoCloseable {
                 if (dead()) {
                     return;
                 }
-                if (!slice.runSlice(Duration.ofMillis(5))) {
+                // one stage: how many operations a job takes is then no matter of the machine's speed
+                if (!slice.runSlice(Duration.ofNanos(1))) {
                     operations.decrementAndGet(); // waiting is no operation
                     LockSupport.parkNanos(2_000_000);
                 }
