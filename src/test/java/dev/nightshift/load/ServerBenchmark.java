@@ -148,7 +148,8 @@ public final class ServerBenchmark {
                         String.valueOf(PROMPT))
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
                 .start();
-        JsonNode figures = JSON.readTree(process.getInputStream());
+        // to its end: a peer whose output is closed early fails
+        JsonNode figures = JSON.readTree(process.getInputStream().readAllBytes());
         if (process.waitFor() != 0) {
             throw new IllegalStateException("the peer ended with " + process.exitValue());
         }
