@@ -60,14 +60,20 @@ final class AdapterBenchmark implements AutoCloseable {
     /** Arguments: model folder; {@code steps}, {@code places}, {@code slots} (with a number of clients), the first and last by default. */
     public static void main(String[] arguments) throws Exception {
         List<String> parts = List.of(arguments).subList(1, arguments.length);
-        try (AdapterBenchmark benchmark = new AdapterBenchmark(Path.of(arguments[0]))) {
-            if (parts.isEmpty() || parts.contains("steps")) {
+        Path model = Path.of(arguments[0]);
+        // a folder of adapters for each part
+        if (parts.isEmpty() || parts.contains("steps")) {
+            try (AdapterBenchmark benchmark = new AdapterBenchmark(model)) {
                 benchmark.steps();
             }
-            if (parts.contains("places")) {
+        }
+        if (parts.contains("places")) {
+            try (AdapterBenchmark benchmark = new AdapterBenchmark(model)) {
                 benchmark.places();
             }
-            if (parts.isEmpty() || parts.contains("slots")) {
+        }
+        if (parts.isEmpty() || parts.contains("slots")) {
+            try (AdapterBenchmark benchmark = new AdapterBenchmark(model)) {
                 benchmark.slots(parts.size() > 1 ? new int[] {Integer.parseInt(parts.get(1))} : new int[] {4, SLOTS});
             }
         }
