@@ -13,12 +13,10 @@ import dev.nightshift.train.TrainableModel;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Random;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -35,38 +33,9 @@ class JobOutcomesTest {
     @BeforeEach
     void upload() throws IOException {
         disk = new SimulatedDisk(folder.resolve("disk"));
-        disk.upload("train", rows(12));
-        disk.upload("valid", rows(4));
+        disk.upload("train", PatternJobs.rows(12));
+        disk.upload("valid", PatternJobs.rows(4));
         disk.upload("other", OTHER);
-    }
-
-    private static List<String> rows(int count) {
-        Random random = new Random(3);
-        List<String> rows = new ArrayList<>();
-        for (int i = 0; i < count; i++) {
-            int a = 20 + random.nextInt(8);
-            rows.add("5 %d %d %d|7 8 9 %d 10 2".formatted(a, a + 1, a + 2, a + 3));
-        }
-        return rows;
-    }
-
-    private static Map<String, Object> request(Map<String, Object> own) {
-        Map<String, Object> nightshift = new HashMap<>(
-                Map.of("lora", Map.of("r", 4, "alpha", 8), "learning_rate", 0.01, "max_sequence_length", 64));
-        nightshift.putAll(own);
-        return new HashMap<>(Map.of(
-                "model",
-                "llama",
-                "training_file",
-                "train",
-                "suffix",
-                "pattern",
-                "seed",
-                11,
-                "hyperparameters",
-                Map.of("n_epochs", 4, "batch_size", 4),
-                "nightshift",
-                nightshift));
     }
 
     private SimulatedProcess process(TuningMode mode) {
@@ -96,7 +65,8 @@ class JobOutcomesTest {
     /** What gets worse from the start ends at its first evaluation, also where the process that measured the start is gone. */
     @Test
     void anEarlyEndComesAtTheSameStepAfterAKillBeforeTheFirstState() throws Exception {
-        Map<String, Object> body = request(Map.of("evaluate_every", 2, "patience", 1, "publish", "finite"));
+        Map<String, Object> body =
+                PatternJobs.request("train", Map.of("evaluate_every", 2, "patience", 1, "publish", "finite"));
         body.put("validation_file", "other");
         body.put("hyperparameters", Map.of("n_epochs", 20, "batch_size", 4));
         byte[] undisturbed;
@@ -135,17 +105,18 @@ class JobOutcomesTest {
     @Test
     void aJobThatGoesOnHasToBeatTheAdapterThatItStartsFrom() throws Exception {
         try (SimulatedProcess process = process()) {
-            Map<String, Object> body = request(Map.of());
+            Map<String, Object> body = PatternJobs.request("train", Map.of());
             body.put("validation_file", "valid");
             Job first = succeeded(process, body);
             assertThat(after(process, first)).isLessThan(before(process, first) - 0.1);
-            Map<String, Object> more = request(Map.of("learning_rate", 1e-9, "publish", "finite"));
+            Map<String, Object> more = PatternJobs.request("train", Map.of("learning_rate", 1e-9, "publish", "finite"));
             more.put("validation_file", "valid");
             more.put("model", first.model().orElseThrow());
             Job second = succeeded(process, more);
             assertThat(before(process, second)).isCloseTo(after(process, first), within(1e-4));
             // where the base is the better one, it is the base that has to be beaten
-            Map<String, Object> elsewhere = request(Map.of("learning_rate", 1e-9, "publish", "finite"));
+            Map<String, Object> elsewhere =
+                    PatternJobs.request("train", Map.of("learning_rate", 1e-9, "publish", "finite"));
             elsewhere.put("validation_file", "other");
             Job base = succeeded(process, elsewhere);
             elsewhere.put("model", first.model().orElseThrow());
@@ -161,7 +132,7 @@ class JobOutcomesTest {
             Map<String, Object> lora = new HashMap<>(Map.of("r", 9, "alpha", 6, "dropout", 0.05, "rslora", true));
             lora.put("targets", List.of("v_proj", "down_proj"));
             lora.put("plus_ratio", 4);
-            Job job = succeeded(process, request(Map.of("lora", lora)));
+            Job job = succeeded(process, PatternJobs.request("train", Map.of("lora", lora)));
             Path adapter = disk.folder(job.model().orElseThrow());
             JsonNode config = new ObjectMapper()
                     .readTree(adapter.resolve("adapter_config.json").toFile());
@@ -183,7 +154,8 @@ class JobOutcomesTest {
     @Test
     void whatIsNeverToBePublishedHasNoName() throws Exception {
         try (SimulatedProcess process = process()) {
-            Job job = succeeded(process, request(Map.of("publish", "never", "checkpoint_every", 100)));
+            Job job = succeeded(
+                    process, PatternJobs.request("train", Map.of("publish", "never", "checkpoint_every", 100)));
             assertThat(job.model()).isEmpty();
             assertThat(disk.served()).containsExactly("ft:llama:nightshift:pattern:" + job.id() + ":ckpt-step-12");
         }
@@ -192,7 +164,7 @@ class JobOutcomesTest {
     @Test
     void aJobNeedsItsFilesNoLongerOnceItWasTaken() throws Exception {
         String id;
-        Map<String, Object> body = request(Map.of());
+        Map<String, Object> body = PatternJobs.request("train", Map.of());
         body.put("validation_file", "valid");
         try (SimulatedProcess process = process(TuningMode.OFF)) {
             id = process.jobs.create(body).id();

@@ -34,24 +34,15 @@ class JobRunnerTest {
     @BeforeEach
     void upload() throws IOException {
         disk = new SimulatedDisk(folder.resolve("disk"));
-        disk.upload("train", rows(12, 3));
-        disk.upload("valid", rows(4, 3));
+        disk.upload("train", PatternJobs.rows(12));
+        disk.upload("valid", PatternJobs.rows(4));
         disk.upload("pairs", pairs(10));
     }
 
-    /** Rows of one pattern, so that there is something to learn. */
-    private static List<String> rows(int count, int seed) {
-        Random random = new Random(seed);
-        List<String> rows = new ArrayList<>();
-        for (int i = 0; i < count; i++) {
-            int a = 20 + random.nextInt(8);
-            rows.add("5 %d %d %d|7 8 9 %d 10 2".formatted(a, a + 1, a + 2, a + 3));
-        }
-        return rows;
-    }
-
     private static List<String> pairs(int count) {
-        return rows(count, 9).stream().map(row -> row + "|60 61 62 63 2").toList();
+        return PatternJobs.rows(count, 9).stream()
+                .map(row -> row + "|60 61 62 63 2")
+                .toList();
     }
 
     private static Map<String, Object> request(String file) {
@@ -320,7 +311,7 @@ class JobRunnerTest {
 
     @Test
     void tooFewRowsAndUnreadableFilesFailInValidation() throws Exception {
-        disk.upload("few", rows(9, 1));
+        disk.upload("few", PatternJobs.rows(9, 1));
         disk.upload("broken", List.of("1 2|x"));
         try (SimulatedProcess process = process()) {
             Job few = process.await(process.jobs.create(request("few")).id(), JobState.FAILED);

@@ -9,12 +9,10 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Random;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -32,37 +30,8 @@ class JobVarietiesTest {
     @BeforeEach
     void upload() throws IOException {
         disk = new SimulatedDisk(folder.resolve("disk"));
-        disk.upload("train", rows(12));
-        disk.upload("valid", rows(4));
-    }
-
-    private static List<String> rows(int count) {
-        Random random = new Random(3);
-        List<String> rows = new ArrayList<>();
-        for (int i = 0; i < count; i++) {
-            int a = 20 + random.nextInt(8);
-            rows.add("5 %d %d %d|7 8 9 %d 10 2".formatted(a, a + 1, a + 2, a + 3));
-        }
-        return rows;
-    }
-
-    private static Map<String, Object> request(String file, Map<String, Object> own) {
-        Map<String, Object> nightshift = new HashMap<>(
-                Map.of("lora", Map.of("r", 4, "alpha", 8), "learning_rate", 0.01, "max_sequence_length", 64));
-        nightshift.putAll(own);
-        return new HashMap<>(Map.of(
-                "model",
-                "llama",
-                "training_file",
-                file,
-                "suffix",
-                "pattern",
-                "seed",
-                11,
-                "hyperparameters",
-                Map.of("n_epochs", 4, "batch_size", 4),
-                "nightshift",
-                nightshift));
+        disk.upload("train", PatternJobs.rows(12));
+        disk.upload("valid", PatternJobs.rows(4));
     }
 
     private SimulatedProcess process() {
@@ -90,9 +59,10 @@ class JobVarietiesTest {
     @Test
     void orpoLearnsTheBetterAnswerWithoutAReference() throws Exception {
         disk.upload(
-                "pairs", rows(12).stream().map(row -> row + "|60 61 62 63 2").toList());
+                "pairs",
+                PatternJobs.rows(12).stream().map(row -> row + "|60 61 62 63 2").toList());
         try (SimulatedProcess process = process()) {
-            Job job = succeeded(process, request("pairs", Map.of("method", "orpo", "held_out", 0.2)));
+            Job job = succeeded(process, PatternJobs.request("pairs", Map.of("method", "orpo", "held_out", 0.2)));
             assertThat(job.spec().method()).isEqualTo(TuningMethod.ORPO);
             List<Job.Metrics> history = history(process, job);
             assertThat(loss(history.getLast())).isLessThan(loss(history.get(1)));
@@ -103,12 +73,12 @@ class JobVarietiesTest {
 
     @Test
     void ktoLearnsFromAnswersMarkedGoodOrBad() throws Exception {
-        List<String> rated =
-                new ArrayList<>(rows(8).stream().map(row -> row + "|good").toList());
-        rows(8).forEach(row -> rated.add(row.substring(0, row.indexOf('|')) + "|60 61 62 63 2|bad"));
+        List<String> rated = new ArrayList<>(
+                PatternJobs.rows(8).stream().map(row -> row + "|good").toList());
+        PatternJobs.rows(8).forEach(row -> rated.add(row.substring(0, row.indexOf('|')) + "|60 61 62 63 2|bad"));
         disk.upload("rated", rated);
         try (SimulatedProcess process = process()) {
-            Job job = succeeded(process, request("rated", Map.of("method", "kto", "held_out", 0.25)));
+            Job job = succeeded(process, PatternJobs.request("rated", Map.of("method", "kto", "held_out", 0.25)));
             List<Job.Metrics> history = history(process, job);
             // without an adapter every answer's value is a sigmoid of zero
             assertThat(loss(history.get(1))).isBetween(0.49, 0.51);
@@ -121,19 +91,19 @@ class JobVarietiesTest {
     @Test
     void aJobGoesOnFromAnAdapterAndFromAFineTunedName() throws Exception {
         try (SimulatedProcess process = process()) {
-            Job first = succeeded(process, request("train", Map.of()));
+            Job first = succeeded(process, PatternJobs.request("train", Map.of()));
             double reached = loss(history(process, first).getLast());
             double began = loss(history(process, first).getFirst());
             for (String from :
                     List.of(first.model().orElseThrow(), first.model().orElseThrow() + ":ckpt-step-12")) {
-                Map<String, Object> body = request("train", Map.of("learning_rate", 0.001));
+                Map<String, Object> body = PatternJobs.request("train", Map.of("learning_rate", 0.001));
                 body.put("model", from);
                 body.put("suffix", "further");
                 Job second = succeeded(process, body);
                 assertThat(second.model().orElseThrow()).startsWith("ft:llama:nightshift:further:");
                 assertThat(loss(history(process, second).getFirst())).isLessThan((began + reached) / 2);
             }
-            Map<String, Object> unknown = request("train", Map.of());
+            Map<String, Object> unknown = PatternJobs.request("train", Map.of());
             unknown.put("model", "nobody");
             assertThatThrownBy(() -> process.jobs.create(unknown))
                     .isInstanceOf(ServingException.class)
@@ -147,7 +117,7 @@ class JobVarietiesTest {
         disk.upload("other", List.of("5 20 21 22|60 61 62 63 64", "5 22 23 24|65 66 67 68 69"));
         try (SimulatedProcess process = process()) {
             Map<String, Object> body =
-                    request("train", Map.of("evaluate_every", 2, "patience", 2, "publish", "finite"));
+                    PatternJobs.request("train", Map.of("evaluate_every", 2, "patience", 2, "publish", "finite"));
             body.put("validation_file", "other");
             body.put("hyperparameters", Map.of("n_epochs", 20, "batch_size", 4));
             Job job = succeeded(process, body);
@@ -169,7 +139,7 @@ class JobVarietiesTest {
         // what the training makes less likely
         disk.upload("other", List.of("5 20 21 22|60 61 62 63 64", "5 22 23 24|65 66 67 68 69"));
         try (SimulatedProcess process = process()) {
-            Map<String, Object> body = request("train", Map.of());
+            Map<String, Object> body = PatternJobs.request("train", Map.of());
             body.put("validation_file", "other");
             Job job = process.await(process.jobs.create(body).id(), JobState.FAILED);
             double before = history(process, job).getFirst().fullLoss().orElseThrow();
@@ -182,9 +152,10 @@ class JobVarietiesTest {
 
     @Test
     void severalFilesAreMixedByTheirWeights() throws Exception {
-        disk.upload("more", rows(11));
+        disk.upload("more", PatternJobs.rows(11));
         try (SimulatedProcess process = process()) {
-            Job job = succeeded(process, request("train", Map.of("files", List.of(Map.of("id", "more", "weight", 1)))));
+            Job job = succeeded(
+                    process, PatternJobs.request("train", Map.of("files", List.of(Map.of("id", "more", "weight", 1)))));
             assertThat(job.numbers().orElseThrow().steps()).isEqualTo(4 * 6);
             assertThat(job.trainedTokens()).isEqualTo(4 * 23 * 10);
         }
@@ -203,7 +174,7 @@ class JobVarietiesTest {
 
     /** Losses of an epoch's steps, sorted, of a job that learns next to nothing. */
     private static List<Double> losses(SimulatedProcess process, int batchSize, boolean grouped) throws Exception {
-        Map<String, Object> body = request(
+        Map<String, Object> body = PatternJobs.request(
                 "lengths",
                 Map.of("group_by_length", grouped, "packing", false, "learning_rate", 1e-9, "publish", "finite"));
         body.put("hyperparameters", Map.of("n_epochs", 1, "batch_size", batchSize));
@@ -245,7 +216,7 @@ class JobVarietiesTest {
         List<byte[]> adapters = new ArrayList<>();
         try (SimulatedProcess process = process()) {
             for (boolean grouped : new boolean[] {true, true, false}) {
-                Map<String, Object> body = request("lengths", Map.of("group_by_length", grouped));
+                Map<String, Object> body = PatternJobs.request("lengths", Map.of("group_by_length", grouped));
                 adapters.add(disk.adapter(succeeded(process, body).model().orElseThrow()));
             }
         }
@@ -255,7 +226,7 @@ class JobVarietiesTest {
     @Test
     void aForecastComesTrue() throws Exception {
         try (SimulatedProcess process = process()) {
-            Map<String, Object> body = request("train", Map.of());
+            Map<String, Object> body = PatternJobs.request("train", Map.of());
             body.put("validation_file", "valid");
             JobForecast.Outlook told = process.jobs.check(body).outlook().orElseThrow();
             assertThat(told.seconds().orElseThrow()).isPositive();

@@ -54,15 +54,11 @@ class DatasetReaderTest {
     }
 
     private String learnt(Segment segment) {
-        int[] ids = IntStream.range(0, segment.ids().length)
-                .filter(i -> segment.weights()[i] > 0)
-                .map(i -> segment.ids()[i])
-                .toArray();
-        return conversations.tokenizer().decode(ids, false);
+        return SegmentTexts.learnt(conversations, segment);
     }
 
     private String whole(Segment segment) {
-        return conversations.tokenizer().decode(segment.ids(), false);
+        return SegmentTexts.whole(conversations, segment);
     }
 
     @ParameterizedTest
