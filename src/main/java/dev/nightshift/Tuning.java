@@ -134,7 +134,8 @@ public class Tuning {
                 new JobRunner.RunLimits(
                         settings.memory().map(MemorySize::asLongValue).orElse(half),
                         engine.contextMax(),
-                        settings.saveEvery()));
+                        settings.saveEvery(),
+                        JobRunner.TRIAL));
     }
 
     /** Takes up what an earlier process left, and new jobs. */

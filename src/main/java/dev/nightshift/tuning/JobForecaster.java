@@ -2,7 +2,6 @@ package dev.nightshift.tuning;
 
 import dev.nightshift.train.AdapterShape;
 import dev.nightshift.train.LoraTrainer;
-import dev.nightshift.train.MicroBatch;
 import dev.nightshift.train.OptimizerStep;
 import dev.nightshift.train.StepResult;
 import dev.nightshift.train.TrainableModel;
@@ -15,7 +14,6 @@ import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
@@ -23,22 +21,15 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.locks.ReentrantLock;
-import java.util.stream.IntStream;
 
 /**
- * Looks into a job's files and plans it. How fast it will be is measured: by a few steps of this very job whose outcome is thrown
- * away, or, while another one trains, by that one's latest step.
+ * Looks into a job's files and plans it. How fast it will be is measured: by steps of this very job whose outcome is thrown
+ * away, unless this process knows it already; while another job trains, by that one's latest steps.
  */
 final class JobForecaster {
-    /** Trial steps end when one is no longer faster than this share of the one before: the first ones compile. */
-    private static final double SETTLED = 0.8;
+    /** Of the trial's {@link JobRunner.RunLimits#trial}, how long its last step may go on after it: the first one takes long. */
+    private static final Duration LAST_STEP = Duration.ofSeconds(10);
 
-    private static final int TRIAL_STEPS_MAX = 12;
-
-    /** Steps whose micro batches are looked at for the trial's. */
-    private static final int TRIAL_SAMPLE = 20;
-
-    private static final Duration TRIAL_TIME = Duration.ofSeconds(30);
     /** An evaluation is the forward third of a step. */
     private static final double EVALUATION_SHARE = 1 / 3.0;
 
@@ -48,6 +39,7 @@ final class JobForecaster {
     private final Clock clock;
     private final JobRunner.RunLimits limits;
     private final ReentrantLock training = new ReentrantLock();
+    private final StepPace.Known paces = new StepPace.Known();
 
     JobForecaster(
             TrainingSlice slice, SampleReader reader, TuningRules rules, Clock clock, JobRunner.RunLimits limits) {
@@ -61,6 +53,11 @@ final class JobForecaster {
     /** Held by whoever has a training open in the slice. */
     ReentrantLock training() {
         return training;
+    }
+
+    /** How fast this process trained. */
+    StepPace.Known paces() {
+        return paces;
     }
 
     /** A job's files, and how it fits into memory. */
@@ -129,8 +126,8 @@ final class JobForecaster {
         long measured = rows.validation().stream().mapToLong(Packing::tokens).sum();
         boolean goesOn = !inspection.spec().model().equals(slice.model().name());
         long evaluations = (goesOn ? 3 : 2) + (plan.evaluateEvery() > 0 ? plan.steps() / plan.evaluateEvery() : 0);
-        double steps = (double) pass * plan.epochs() + EVALUATION_SHARE * measured * evaluations;
-        OptionalDouble pace = pace(inspection, plan);
+        double tokens = (double) pass * plan.epochs() + EVALUATION_SHARE * measured * evaluations;
+        OptionalDouble pace = pace(inspection, plan, tokens);
         return new JobForecast.Outlook(
                 plan.numbers(),
                 rows.training().size(),
@@ -138,7 +135,7 @@ final class JobForecaster {
                 plan.sequenceMax(),
                 plan.capacityTokens(),
                 pass * plan.epochs(),
-                pace.isPresent() ? OptionalDouble.of(pace.getAsDouble() * steps) : OptionalDouble.empty(),
+                pace.isPresent() ? OptionalDouble.of(pace.getAsDouble() * tokens) : OptionalDouble.empty(),
                 memory(inspection, plan));
     }
 
@@ -158,65 +155,61 @@ final class JobForecaster {
 
     // ---- the trial
 
-    /** Seconds of the device for a token; empty where no step can be measured now. */
-    private OptionalDouble pace(Inspection inspection, JobPlan plan) throws InterruptedException {
-        if (rules.grant(clock.instant(), TuningRules.Load.IDLE) == TuningRules.Grant.NONE || !training.tryLock()) {
-            return slice.pace();
-        }
-        try {
-            return trial(inspection, plan) ? slice.pace() : OptionalDouble.empty();
-        } finally {
-            training.unlock();
-        }
-    }
-
-    /** Of the first steps' micro batches the one nearest their mean: short ones take more time a token. */
-    private static MicroBatch usual(StepSequence sequence, JobPlan plan) {
-        List<MicroBatch> some = IntStream.range(0, Math.min(plan.stepsPerEpoch(), TRIAL_SAMPLE))
-                .mapToObj(sequence::batches)
-                .flatMap(List::stream)
-                .toList();
-        double mean = some.stream().mapToInt(MicroBatch::tokens).average().orElseThrow();
-        return some.stream()
-                .min(Comparator.comparingDouble(batch -> Math.abs(batch.tokens() - mean)))
-                .orElseThrow();
-    }
-
-    /** Whether at least one step ran within the time. */
-    private boolean trial(Inspection inspection, JobPlan plan) throws InterruptedException {
+    /**
+     * Seconds of the device for a token; empty where no step can be measured now.
+     *
+     * @param tokens of the whole job
+     */
+    private OptionalDouble pace(Inspection inspection, JobPlan plan, double tokens) throws InterruptedException {
         JobSpec spec = inspection.spec();
         StepSequence sequence = new StepSequence(inspection.content().rows().training(), plan, spec);
+        StepPace.Kind kind = StepPace.Kind.of(plan.settings(spec), inspection.shape(), spec.method(), sequence.usual());
+        StepPace pace = paces.of(kind);
+        if (!pace.settled()
+                && rules.grant(clock.instant(), TuningRules.Load.IDLE) != TuningRules.Grant.NONE
+                && training.tryLock()) {
+            try {
+                trial(inspection, plan, sequence, paces.begin(kind), tokens);
+            } finally {
+                training.unlock();
+            }
+        }
+        OptionalDouble known = pace.secondsPerToken();
+        return known.isPresent() ? known : paces.latest().secondsPerToken();
+    }
+
+    /**
+     * Runs steps until they become no faster: for no longer than the whole job would take, and no longer than the limit, as
+     * somebody waits for the answer.
+     */
+    private void trial(Inspection inspection, JobPlan plan, StepSequence sequence, StepPace pace, double tokens)
+            throws InterruptedException {
+        JobSpec spec = inspection.spec();
         OptimizerStep step = new OptimizerStep(
                 plan.objective(spec),
-                List.of(usual(sequence, plan)),
+                List.of(sequence.usual()),
                 sequence.unrelated(0).stream().limit(1).toList(),
                 0,
                 1,
                 sequence.seed(0));
         long begun = System.nanoTime();
         slice.open(plan.settings(spec), slice.model().fresh(inspection.shape(), spec.seed()), plan.arenaBytes());
-        boolean ran = false;
         try {
-            double before = Double.POSITIVE_INFINITY;
-            for (int i = 0; i < TRIAL_STEPS_MAX; i++) {
+            do {
                 var work = slice.step(step);
                 try {
-                    StepResult result = work.get(
-                            Math.max(1, TRIAL_TIME.minus(elapsed(begun)).toMillis()), TimeUnit.MILLISECONDS);
-                    ran |= result.tokens() > 0;
-                    double took = slice.pace().orElseThrow();
-                    if (took > SETTLED * before) {
-                        return ran;
-                    }
-                    before = took;
+                    Duration left = limits.trial().plus(LAST_STEP).minus(elapsed(begun));
+                    StepResult result = work.get(Math.max(1, left.toMillis()), TimeUnit.MILLISECONDS);
+                    pace.ran(slice.pace().orElseThrow() * result.tokens(), result.tokens());
                 } catch (TimeoutException e) {
                     work.cancel(false);
-                    return ran;
+                    return;
                 } catch (ExecutionException e) {
-                    return false; // the job itself will meet it, and say so
+                    return; // the job itself will meet it, and say so
                 }
-            }
-            return ran;
+            } while (!pace.settled()
+                    && pace.seconds() < pace.secondsPerToken().orElseThrow() * tokens
+                    && elapsed(begun).compareTo(limits.trial()) < 0);
         } finally {
             slice.close();
         }

@@ -39,6 +39,7 @@ final class JobRun {
     private final TrainableModel model;
     private final AdapterShape shape;
     private final StepSequence sequence;
+    private final StepPace pace;
     private final List<MicroBatch> validation;
     private final RunRecord record;
     private final Publication publication;
@@ -56,7 +57,7 @@ final class JobRun {
         }
     }
 
-    JobRun(FineTuneJobs jobs, TrainingSlice slice, SampleReader reader, JobRows.Row row, Duration saveEvery) {
+    JobRun(FineTuneJobs jobs, TrainingSlice slice, SampleReader reader, StepPace.Known paces, JobRows.Row row, Duration saveEvery) {
         this.jobs = jobs;
         this.slice = slice;
         this.row = row;
@@ -71,6 +72,8 @@ final class JobRun {
         JobData.Rows rows =
                 JobData.read(reader, spec, folder, plan.sequenceMax()).sound().rows();
         this.sequence = new StepSequence(rows.training(), plan, spec);
+        this.pace =
+                paces.begin(StepPace.Kind.of(plan.settings(spec), shape, spec.method(), sequence.usual()));
         this.validation = Packing.pack(rows.validation(), plan.capacityTokens(), true);
         this.record = new RunRecord(jobs, job, plan);
         this.publication = new Publication(jobs, job, model, shape);
@@ -182,6 +185,7 @@ final class JobRun {
                     "step %d has loss %s and gradient norm %s; training can't go on from there"
                             .formatted(step + 1, result.loss(), result.gradientNorm()));
         }
+        pace.ran(slice.pace().orElseThrow() * result.tokens(), result.tokens());
         return result;
     }
 

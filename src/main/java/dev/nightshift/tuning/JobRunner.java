@@ -15,6 +15,9 @@ import java.util.Set;
  */
 public final class JobRunner implements AutoCloseable {
     private static final System.Logger LOG = System.getLogger(JobRunner.class.getName());
+    /** Most clients and proxies wait for an answer for 30 s at least. */
+    public static final Duration TRIAL = Duration.ofSeconds(20);
+
     /** How often windows and modes are looked at while a job waits for its time. */
     private static final Duration LOOK = Duration.ofSeconds(1);
 
@@ -34,8 +37,9 @@ public final class JobRunner implements AutoCloseable {
      * @param arenaBytesMax memory borrowed from the key-value cache at most
      * @param keepTokens tokens that the cache must always have room for beside it
      * @param saveEvery how much work a crash may cost
+     * @param trial for how long steps are tried to tell a job's time
      */
-    public record RunLimits(long arenaBytesMax, int keepTokens, Duration saveEvery) {}
+    public record RunLimits(long arenaBytesMax, int keepTokens, Duration saveEvery, Duration trial) {}
 
     public JobRunner(FineTuneJobs jobs, TrainingSlice slice, SampleReader reader, TuningRules rules, RunLimits limits) {
         this.jobs = jobs;
@@ -144,7 +148,7 @@ public final class JobRunner implements AutoCloseable {
         }
         forecaster.training().lock(); // a trial step of a forecast ends first
         try {
-            new JobRun(jobs, slice, reader, next.get(), limits.saveEvery()).run(() -> closed);
+            new JobRun(jobs, slice, reader, forecaster.paces(), next.get(), limits.saveEvery()).run(() -> closed);
             if (jobs.get(job.id()).state().ended()) {
                 jobs.folders().clear(job.id());
             }

@@ -6,7 +6,9 @@ import dev.nightshift.train.data.Packing;
 import dev.nightshift.train.data.RowOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * Which rows each optimizer step takes, and how they are packed: a function of rows, seed and plan alone, so that a step has
@@ -15,6 +17,8 @@ import java.util.List;
 final class StepSequence {
     /** Odd constant of SplitMix64, to spread neighbouring seeds. */
     private static final long SPREAD = 0x9E3779B97F4A7C15L;
+
+    private static final int USUAL_OF_STEPS = 20;
 
     private final List<List<Segment>> rows;
     private final int[] lengths;
@@ -36,6 +40,18 @@ final class StepSequence {
     /** Seed of a step's dropout and noise; its micro batches count on from it. */
     long seed(int step) {
         return (spec.seed() + 1L) * SPREAD + (long) step * 1_000_003;
+    }
+
+    /** Of the first steps' micro batches the one nearest their mean: short ones take more time a token. */
+    MicroBatch usual() {
+        List<MicroBatch> some = IntStream.range(0, Math.min(plan.stepsPerEpoch(), USUAL_OF_STEPS))
+                .mapToObj(this::batches)
+                .flatMap(List::stream)
+                .toList();
+        double mean = some.stream().mapToInt(MicroBatch::tokens).average().orElseThrow();
+        return some.stream()
+                .min(Comparator.comparingDouble(batch -> Math.abs(batch.tokens() - mean)))
+                .orElseThrow();
     }
 
     /** Micro batches of a step, 0 the first. */

@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Function;
+import java.util.function.LongSupplier;
 import org.jdbi.v3.core.Handle;
 
 /** A server's tuning part over a disk, with an engine that has nothing but idle work; it can be killed at any operation. */
@@ -39,10 +40,22 @@ final class SimulatedProcess implements AutoCloseable {
     volatile Runnable fault = () -> {};
 
     SimulatedProcess(SimulatedDisk disk, String digest, TuningMode mode) {
+        // one trial step: how many operations a job takes is then no matter of time
+        this(disk, digest, mode, System::nanoTime, (name, nanos) -> {}, Duration.ZERO);
+    }
+
+    /** @param trial for how long steps are tried to tell a job's time */
+    SimulatedProcess(
+            SimulatedDisk disk,
+            String digest,
+            TuningMode mode,
+            LongSupplier nanoTime,
+            TrainingSlice.StageLog stages,
+            Duration trial) {
         this.disk = disk;
         TuningRules rules = new TuningRules(mode, List.of(), Duration.ZERO, 0.5, Duration.ofMillis(5));
         ops = new VectorOps(1L << 30, 2);
-        slice = new TrainingSlice(rules, Clock.systemUTC(), System::nanoTime);
+        slice = new TrainingSlice(rules, Clock.systemUTC(), nanoTime, stages);
         try (Checkpoint checkpoint = Checkpoint.open(
                 new ModelSource.Folder(GoldenTensors.shared("golden", "models", "llama", "bnb-4bit")),
                 LoadOptions.defaults(),
@@ -61,7 +74,11 @@ final class SimulatedProcess implements AutoCloseable {
                 disk.jobs(),
                 Clock.systemUTC());
         runner = new JobRunner(
-                jobs, slice, SimulatedDisk.reader(), rules, new JobRunner.RunLimits(1L << 28, 64, Duration.ofHours(1)));
+                jobs,
+                slice,
+                SimulatedDisk.reader(),
+                rules,
+                new JobRunner.RunLimits(1L << 28, 64, Duration.ofHours(1), trial));
         engine = Thread.ofPlatform().daemon().name("simulated-engine").start(this::engineLoop);
         runner.start();
     }
