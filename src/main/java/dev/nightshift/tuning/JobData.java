@@ -8,7 +8,9 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.IdentityHashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
@@ -37,10 +39,16 @@ record JobData(Dataset training, Optional<Dataset> validation, double heldOut) {
         return new JobData(training, validation, spec.options().heldOut());
     }
 
-    /** Refuses it as a whole where a row has a fault. */
+    /** Refuses it as a whole where a row has a fault; names the faults of both, and the first of the two as the field. */
     JobData sound() throws ServingException {
-        training.sound("training_file");
-        validation.ifPresent(dataset -> dataset.sound("validation_file"));
+        Map<String, String> refusals = new LinkedHashMap<>();
+        training.refusal("training_file").ifPresent(text -> refusals.put("training_file", text));
+        validation
+                .flatMap(dataset -> dataset.refusal("validation_file"))
+                .ifPresent(text -> refusals.put("validation_file", text));
+        if (!refusals.isEmpty()) {
+            throw ServingException.invalid(refusals.keySet().iterator().next(), String.join("; ", refusals.values()));
+        }
         return this;
     }
 

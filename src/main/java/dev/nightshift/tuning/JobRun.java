@@ -57,7 +57,13 @@ final class JobRun {
         }
     }
 
-    JobRun(FineTuneJobs jobs, TrainingSlice slice, SampleReader reader, StepPace.Known paces, JobRows.Row row, Duration saveEvery) {
+    JobRun(
+            FineTuneJobs jobs,
+            TrainingSlice slice,
+            SampleReader reader,
+            StepPace.Known paces,
+            JobRows.Row row,
+            Duration saveEvery) {
         this.jobs = jobs;
         this.slice = slice;
         this.row = row;
@@ -72,8 +78,7 @@ final class JobRun {
         JobData.Rows rows =
                 JobData.read(reader, spec, folder, plan.sequenceMax()).sound().rows();
         this.sequence = new StepSequence(rows.training(), plan, spec);
-        this.pace =
-                paces.begin(StepPace.Kind.of(plan.settings(spec), shape, spec.method(), sequence.usual()));
+        this.pace = paces.begin(StepPace.Kind.of(plan.settings(spec), shape, spec.method(), sequence.usual()));
         this.validation = Packing.pack(rows.validation(), plan.capacityTokens(), true);
         this.record = new RunRecord(jobs, job, plan);
         this.publication = new Publication(jobs, job, model, shape);

@@ -1,7 +1,9 @@
 package dev.nightshift.tuning;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import dev.nightshift.failure.ServingException;
 import dev.nightshift.train.Segment;
 import dev.nightshift.train.data.Dataset;
 import java.util.ArrayList;
@@ -49,6 +51,21 @@ class JobDataTest {
         JobData.Rows rows = new JobData(training, Optional.of(validation), 0.25).rows();
         assertThat(rows.training()).hasSize(8);
         assertThat(rows.validation()).hasSize(3);
+    }
+
+    @Test
+    void aJobsRefusalNamesTheFaultsOfBothFilesWithTheirTotals() {
+        JobData both = new JobData(faulty("file-a", 2), Optional.of(faulty("file-b", 21)), 0);
+        ServingException refusal = catchThrowableOfType(ServingException.class, both::sound);
+        assertThat(refusal.param()).contains("training_file");
+        assertThat(refusal.getMessage())
+                .startsWith("training_file: 2 faults: line 1 of 'file-a': wrong; line 2 of 'file-a': wrong; "
+                        + "validation_file: 21 faults: line 1 of 'file-b': wrong; ")
+                .endsWith("line 20 of 'file-b': wrong; and 1 more");
+        JobData second = new JobData(new Dataset(rows(8), COUNTS, List.of(), 0), Optional.of(faulty("file-b", 1)), 0);
+        ServingException alone = catchThrowableOfType(ServingException.class, second::sound);
+        assertThat(alone.param()).contains("validation_file");
+        assertThat(alone.getMessage()).isEqualTo("validation_file: 1 fault: line 1 of 'file-b': wrong");
     }
 
     @Test

@@ -4,6 +4,7 @@ import dev.nightshift.failure.ServingException;
 import dev.nightshift.train.Segment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Collectors;
 
 /**
@@ -66,13 +67,21 @@ public record Dataset(List<List<Segment>> samples, Counts counts, List<Fault> fa
      * @param param the request's field that names the file
      */
     public Dataset sound(String param) {
+        Optional<String> refusal = refusal(param);
+        if (refusal.isPresent()) {
+            throw ServingException.invalid(param, refusal.get());
+        }
+        return this;
+    }
+
+    /** What is wrong with it, in words; empty where nothing is. */
+    public Optional<String> refusal(String param) {
         if (faultCount == 0) {
-            return this;
+            return Optional.empty();
         }
         String list = faults.stream().map(Fault::text).collect(Collectors.joining("; "));
         String rest = faultCount > faults.size() ? "; and " + (faultCount - faults.size()) + " more" : "";
-        throw ServingException.invalid(
-                param,
+        return Optional.of(
                 "%s: %d %s: %s%s".formatted(param, faultCount, faultCount == 1 ? "fault" : "faults", list, rest));
     }
 

@@ -146,6 +146,75 @@ class FineTuningTest {
     }
 
     @Test
+    void faultsOfBothFilesAreInTheJobsError() throws InterruptedException {
+        String good =
+                "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\"}]}\n";
+        String bad = "{\"messages\":[]}\n";
+        String training = uploadText(good.repeat(11) + bad);
+        String validation = uploadText(good + bad.repeat(2));
+        JsonPath failed = await(
+                create(training, ",\"validation_file\":\"%s\"".formatted(validation))
+                        .getString("id"),
+                "failed",
+                "succeeded");
+        assertThat(failed.getString("error.param")).isEqualTo("training_file");
+        assertThat(failed.getString("error.message"))
+                .contains("training_file: 1 fault: line 12 of '%s'".formatted(training))
+                .contains("validation_file: 2 faults: line 2 of '%s'".formatted(validation))
+                .contains("line 3 of '%s'".formatted(validation));
+        given().queryParam("limit", 100)
+                .get("/v1/fine_tuning/jobs/" + failed.getString("id") + "/events")
+                .then()
+                .body("data.message", hasItem(containsString("validation_file: 2 faults")));
+    }
+
+    private static String row(String question, String answer) {
+        return "{\"messages\":[{\"role\":\"user\",\"content\":\"%s\"},{\"role\":\"assistant\",\"content\":\"%s\"}]}\n"
+                .formatted(question, answer);
+    }
+
+    /** An answer too long is learnt up to the limit; a question too long leaves nothing to learn. */
+    @Test
+    void rowsCutAndRowsLeftOutAreToldByTheDryRunAndByTheJob() throws InterruptedException {
+        String longText = "blue ".repeat(100).strip();
+        String file = uploadText(row("colour?", "blue").repeat(10)
+                + row("colour?", longText).repeat(3)
+                + row(longText, "blue").repeat(2));
+        String validation = uploadText(row("colour?", "blue") + row("colour?", longText));
+        String body = "\"validation_file\":\"%s\",\"hyperparameters\":{\"n_epochs\":1,\"batch_size\":4},"
+                        .formatted(validation)
+                + "\"nightshift\":{\"publish\":\"finite\",\"lora\":{\"r\":4},\"max_sequence_length\":64}";
+        JsonPath told = check("{\"training_file\":\"%s\",%s}".formatted(file, body));
+        int shortRow = check("{\"training_file\":\"%s\",\"nightshift\":{\"max_sequence_length\":64}}"
+                        .formatted(uploadText(row("colour?", "blue").repeat(10))))
+                .getInt("files[0].longest_tokens");
+        assertThat(told.getInt("files[0].rows")).isEqualTo(15);
+        assertThat(told.getInt("files[0].truncated_rows")).isEqualTo(5);
+        assertThat(told.getInt("files[0].dropped_rows")).isEqualTo(2);
+        assertThat(told.getInt("files[0].longest_tokens")).isEqualTo(64);
+        assertThat(told.getInt("files[0].tokens")).isEqualTo(10 * shortRow + 3 * 64);
+        assertThat(told.getInt("files[1].truncated_rows")).isEqualTo(1);
+        assertThat(told.getInt("files[1].dropped_rows")).isZero();
+        assertThat(told.getInt("training.training_rows")).isEqualTo(13);
+        assertThat(told.getInt("training.trained_tokens")).isEqualTo(10 * shortRow + 3 * 64);
+        String cut = "5 rows: longer than the maximum sequence length, cut at the end";
+        String leftOut = "2 rows: left out, as no token to learn is within the maximum sequence length";
+        String cutToo = "validation file: 1 row: longer than the maximum sequence length, cut at the end";
+        assertThat(told.getList("notes", String.class)).contains(cut, leftOut, cutToo);
+        JsonPath done = await(create(file, "," + body).getString("id"), "succeeded", "failed");
+        assertThat(done.getString("status")).as(done.prettify()).isEqualTo("succeeded");
+        assertThat(done.getInt("trained_tokens")).isEqualTo(10 * shortRow + 3 * 64);
+        JsonPath events = given().queryParam("limit", 100)
+                .get("/v1/fine_tuning/jobs/" + done.getString("id") + "/events")
+                .jsonPath();
+        assertThat(events.getList("data.message", String.class))
+                .contains(cut, leftOut, cutToo)
+                .anyMatch(text -> text.startsWith("Files validated") && text.contains("5 rows truncated"));
+        assertThat(events.getInt("data.find { it.message.startsWith('Files validated') }.data.truncated_rows"))
+                .isEqualTo(5);
+    }
+
+    @Test
     void aDryRunTellsWhatAJobWouldTakeAndKeepsNothing() {
         String file = upload(12);
         JsonPath told = given().contentType("application/json")
@@ -200,10 +269,12 @@ class FineTuningTest {
     }
 
     private static String uploadOf(int rows, String answer) {
-        String row = "{\"messages\":[{\"role\":\"user\",\"content\":\"colour?\"},"
-                + "{\"role\":\"assistant\",\"content\":\"%s\"}]}\n".formatted(answer);
+        return uploadText(row("colour?", answer).repeat(rows));
+    }
+
+    private static String uploadText(String rows) {
         return given().multiPart("purpose", "fine-tune")
-                .multiPart("file", "rows.jsonl", row.repeat(rows).getBytes(StandardCharsets.UTF_8))
+                .multiPart("file", "rows.jsonl", rows.getBytes(StandardCharsets.UTF_8))
                 .post("/v1/files")
                 .path("id");
     }
