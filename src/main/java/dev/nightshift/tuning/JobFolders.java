@@ -75,6 +75,11 @@ final class JobFolders {
         return folder.resolve("state");
     }
 
+    /** The adapter with the lowest validation loss so far ({@code TrainingFolder}), of a job that has patience. */
+    static Path best(Path folder) {
+        return folder.resolve("best");
+    }
+
     /** Deletes folders of no known job. */
     void deleteOthers(Set<String> known) throws IOException {
         if (!Files.isDirectory(root)) {

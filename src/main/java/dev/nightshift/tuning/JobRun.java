@@ -15,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -147,7 +148,10 @@ final class JobRun {
             step++;
             record.step(step, result);
             if (!validation.isEmpty() && plan.evaluateEvery() > 0 && step % plan.evaluateEvery() == 0) {
-                record.within(step, evaluate(true, stopping));
+                boolean gained = record.within(step, evaluate(true, stopping));
+                if (gained && spec.options().patience() > 0) {
+                    keepBest(await(slice.snapshot(), stopping));
+                }
             }
             boolean checkpoint = step % plan.checkpointEvery() == 0 && step < plan.steps();
             if (checkpoint || System.nanoTime() - savedAt > saveEvery.toNanos()) {
@@ -208,9 +212,30 @@ final class JobRun {
         }
         leaveIfAsked(stopping);
         save(state);
+        Publication.Outcome outcome = outcome(state, after.map(StepResult::loss));
         Optional<String> refusal = PublishCheck.refusal(
-                spec.options().publish(), state.finite(), record.history(), after.map(StepResult::loss));
-        publication.finish(state, record, refusal);
+                spec.options().publish(), outcome.state().finite(), record.history(), outcome.validationLoss());
+        publication.finish(state, outcome, record, refusal);
+    }
+
+    /** What the job has come to: where it may end early, what was best on the validation rows, else what was learnt last. */
+    private Publication.Outcome outcome(TrainingState last, Optional<Double> lastLoss) {
+        RunRecord.Best best = record.best();
+        boolean earlier = spec.options().patience() > 0 && best.step() > 0 && best.step() < record.step();
+        return earlier
+                ? new Publication.Outcome(
+                        TrainingFolder.read(JobFolders.best(folder)).state(), best.step(), Optional.of(best.loss()))
+                : new Publication.Outcome(last, record.step(), lastLoss);
+    }
+
+    /**
+     * Keeps an adapter for the end. It is written before a state that knows of it is saved; a run that goes on from an earlier
+     * state comes by here again, with the same bits.
+     */
+    private void keepBest(TrainingState state) throws IOException {
+        Path target = JobFolders.best(folder);
+        Files.createDirectories(target);
+        TrainingFolder.write(target, new TrainingState(state.factors(), List.of()), Map.of());
     }
 
     private void save(TrainingState state) throws IOException {

@@ -58,11 +58,21 @@ final class Publication {
     }
 
     /**
+     * What a job has come to.
+     *
+     * @param step after which it was so
+     * @param validationLoss of that step, if there are validation rows
+     */
+    record Outcome(TrainingState state, int step, Optional<Double> validationLoss) {}
+
+    /**
      * The end of a job: results, publishing, its last state.
      *
+     * @param state of the last step
+     * @param outcome what is published
      * @param refusal why the job's rule does not hold
      */
-    void finish(TrainingState state, RunRecord record, Optional<String> refusal) throws IOException {
+    void finish(TrainingState state, Outcome outcome, RunRecord record, Optional<String> refusal) throws IOException {
         if (jobs.get(job.id()).resultFile().isEmpty()) {
             String file =
                     jobs.files().saveResult("step_metrics.csv", record.csv().getBytes(StandardCharsets.UTF_8));
@@ -75,35 +85,37 @@ final class Publication {
             throw new ServingException(ErrorCode.INVALID_REQUEST, "not published, by the job's rule: " + refusal.get());
         }
         checkpoint(state, record.metrics());
+        Map<String, Double> evaluation = evaluation(record.history(), outcome.step());
         boolean publish = job.spec().options().publish() != PublishRule.NEVER;
         if (publish && !jobs.shelf().published(job.fineTunedName())) {
             jobs.shelf()
                     .publish(
-                            staged(state),
+                            staged(outcome.state()),
                             job.adapterName(),
                             job.fineTunedName(),
                             job.id(),
                             jobs.clock().instant(),
-                            evaluation(record.history()));
+                            evaluation);
         }
-        succeed(publish);
+        succeed(publish, outcome, evaluation);
     }
 
-    private static Map<String, Double> evaluation(List<Job.Metrics> history) {
+    private static Map<String, Double> evaluation(List<Job.Metrics> history, int step) {
         Map<String, Double> evaluation = new LinkedHashMap<>();
         history.stream()
                 .filter(row -> row.step() == 0)
                 .findFirst()
                 .ifPresent(row -> row.fullLoss().ifPresent(loss -> evaluation.put("valid_loss_before", loss)));
-        if (!history.isEmpty()) {
-            Job.Metrics last = history.getLast();
-            last.fullLoss().ifPresent(loss -> evaluation.put("valid_loss", loss));
-            last.trainLoss().ifPresent(loss -> evaluation.put("train_loss", loss));
-        }
+        history.stream().filter(row -> row.step() == step).findFirst().ifPresent(row -> {
+            row.fullLoss().ifPresent(loss -> evaluation.put("valid_loss", loss));
+            row.trainLoss().ifPresent(loss -> evaluation.put("train_loss", loss));
+        });
         return evaluation;
     }
 
-    private void succeed(boolean published) {
+    private void succeed(boolean published, Outcome outcome, Map<String, Double> evaluation) {
+        Map<String, Object> numbers = new LinkedHashMap<>(evaluation);
+        numbers.put("step", outcome.step());
         jobs.database().change(handle -> {
             if (JobRows.move(
                     handle,
@@ -113,6 +125,15 @@ final class Publication {
                     jobs.clock().instant())) {
                 if (published) {
                     JobRows.model(handle, job.id(), job.fineTunedName());
+                    outcome.validationLoss()
+                            .ifPresent(loss -> HistoryRows.event(
+                                    handle,
+                                    job.id(),
+                                    jobs.message(
+                                            Job.Event.Level.INFO,
+                                            "The adapter of step %d is published: validation loss=%.4f"
+                                                    .formatted(outcome.step(), loss),
+                                            numbers)));
                     HistoryRows.event(
                             handle,
                             job.id(),

@@ -22,6 +22,8 @@ final class RunRecord {
     private static final String TOKENS = "tokens";
     private static final String BEST = "best";
     private static final String SINCE_BEST = "since_best";
+    private static final String BEST_STEP = "best_step";
+    private static final String BEST_STEP_LOSS = "best_step_loss";
 
     private final FineTuneJobs jobs;
     private final Job job;
@@ -32,6 +34,7 @@ final class RunRecord {
     private long tokens;
     private double best = Double.POSITIVE_INFINITY;
     private int sinceBest;
+    private Best lowest = new Best(0, Double.POSITIVE_INFINITY);
     private Job.Metrics last = none(0);
     private long flushedAt = System.nanoTime();
     private final long begunAt = System.nanoTime();
@@ -55,7 +58,9 @@ final class RunRecord {
                 STEP, Integer.toString(step),
                 TOKENS, Long.toString(tokens),
                 BEST, Double.toString(best),
-                SINCE_BEST, Integer.toString(sinceBest));
+                SINCE_BEST, Integer.toString(sinceBest),
+                BEST_STEP, Integer.toString(lowest.step()),
+                BEST_STEP_LOSS, Double.toString(lowest.loss()));
     }
 
     void restore(Map<String, String> facts) {
@@ -64,6 +69,10 @@ final class RunRecord {
         tokens = Long.parseLong(facts.get(TOKENS));
         best = Double.parseDouble(facts.get(BEST));
         sinceBest = Integer.parseInt(facts.get(SINCE_BEST));
+        // a state of an earlier version does not know it
+        lowest = new Best(
+                Integer.parseInt(facts.getOrDefault(BEST_STEP, "0")),
+                Double.parseDouble(facts.getOrDefault(BEST_STEP_LOSS, "Infinity")));
         // where it was killed after its last step, no step will tell its numbers again
         last = jobs.database().read(handle -> HistoryRows.metrics(handle, job.id())).stream()
                 .filter(row -> row.step() == step)
@@ -127,20 +136,39 @@ final class RunRecord {
         }
     }
 
-    /** An evaluation between two steps. */
-    void within(int done, StepResult result) {
+    /** An evaluation between two steps; whether none before was as good. */
+    boolean within(int done, StepResult result) {
         measured(result);
         pendingEvents.add(
                 metricsEvent("Step %d/%d: validation loss=%.4f".formatted(done, plan.steps(), result.loss())));
         sinceBest = result.loss() < best ? 0 : sinceBest + 1;
         best = Math.min(best, result.loss());
+        boolean gained = gained(result);
+        flush();
+        return gained;
+    }
+
+    /** The last evaluation. */
+    void after(StepResult result) {
+        measured(result);
+        gained(result);
+        say("After training: validation loss=%.4f".formatted(result.loss()));
         flush();
     }
 
-    void after(StepResult result) {
-        measured(result);
-        say("After training: validation loss=%.4f".formatted(result.loss()));
-        flush();
+    private boolean gained(StepResult result) {
+        boolean gained = result.loss() < lowest.loss();
+        if (gained) {
+            lowest = new Best(step, result.loss());
+        }
+        return gained;
+    }
+
+    /** What this training had its lowest validation loss with, the first of equals; step 0 before any evaluation. */
+    record Best(int step, double loss) {}
+
+    Best best() {
+        return lowest;
     }
 
     private void measured(StepResult result) {
