@@ -23,7 +23,7 @@ import dev.nightshift.tensor.cpu.x86.Assembler.Memory;
 final class DenseGroupAssembly {
     private static final int VECTOR = 32;
     private static final int TILE = 4 * VECTOR;
-    private static final int ROWS = PanelLanes.GROUP;
+    private static final int ROWS = FourBitGroupLanes.GROUP;
     private static final int INPUTS = ROWS * Float.BYTES;
     /** Pairs of k a step. */
     private static final int PAIRS = 4;

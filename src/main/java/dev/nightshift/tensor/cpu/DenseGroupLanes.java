@@ -21,7 +21,7 @@ interface DenseGroupLanes {
     /**
      * Groups of rows of x with BF16 weights: {@code totals[m][r] += sum over segments of (sum over k of x[m][k] * w(r, k))}.
      *
-     * @param x packed rows as {@link PanelLanes#GROUP} has them: [groups][columns][GROUP]
+     * @param x packed rows as {@link FourBitGroupLanes#GROUP} has them: [groups][columns][GROUP]
      * @param columns a multiple of {@code segment}, and that one even
      * @param groups at most {@link #most}
      * @param totals [groups][GROUP][tileRows]

@@ -36,7 +36,7 @@ final class FourBitGroupAssembly {
     private static final int VECTOR = 32;
     private static final int TILE = 4 * VECTOR;
     private static final int PAIR = 2 * VECTOR;
-    private static final int ROWS = PanelLanes.GROUP;
+    private static final int ROWS = FourBitGroupLanes.GROUP;
     private static final int OCTET = 8;
     private static final int LONGEST_SEGMENT = 64;
 

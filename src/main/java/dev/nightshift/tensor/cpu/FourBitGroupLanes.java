@@ -3,6 +3,9 @@ package dev.nightshift.tensor.cpu;
 /** A few rows of x against a tile of a 4-bit weight ({@link FourBitLanes}), where they are too few to pay for a panel. */
 interface FourBitGroupLanes {
 
+    /** Rows of x that are packed together, as {@link RowGroups} does. */
+    int GROUP = 4;
+
     /** Groups up to which this is faster than a panel. */
     int most();
 
@@ -10,7 +13,7 @@ interface FourBitGroupLanes {
      * Groups of rows of x: {@code totals[m][r] += sum over segments of scale[r] * (sum over k of x[m][k] * code(r, k))}, each (m,
      * r) the chain of {@link FourBitLanes#row}.
      *
-     * @param x packed rows as {@link PanelLanes#GROUP} has them: [groups][columns][GROUP]
+     * @param x packed rows: [groups][columns][GROUP]
      * @param groups at most {@link #most}
      * @param totals [groups][GROUP][tileRows]
      */

@@ -30,7 +30,7 @@ final class FourBitGroups implements FourBitGroupLanes {
     public void groups(
             Floats x, int columns, int groups, long tile, int segments, int segment, CodeTable table, Floats totals) {
         for (int group = 0; group < groups; group++) {
-            int first = group * PanelLanes.GROUP;
+            int first = group * FourBitGroupLanes.GROUP;
             group(x.values(), first * columns, tile, segments, segment, table.values(), totals.values(), first * ROW);
         }
     }
@@ -57,7 +57,7 @@ final class FourBitGroups implements FourBitGroupLanes {
                     }
                 }
             }
-            xo += segment * PanelLanes.GROUP;
+            xo += segment * FourBitGroupLanes.GROUP;
             tile = codes + (long) (TILE / 8) * segment;
         }
     }
@@ -73,7 +73,7 @@ final class FourBitGroups implements FourBitGroupLanes {
         FloatVector b2 = a0;
         FloatVector a3 = a0;
         FloatVector b3 = a0;
-        for (int end = xo + segment * PanelLanes.GROUP; xo < end; ) {
+        for (int end = xo + segment * FourBitGroupLanes.GROUP; xo < end; ) {
             IntVector v = IntVector.fromMemorySegment(I, ALL, codes, LE);
             IntVector u = IntVector.fromMemorySegment(I, ALL, codes + VECTOR, LE);
             for (int left = 0xff; left != 0; left >>= 1) {
@@ -93,7 +93,7 @@ final class FourBitGroups implements FourBitGroupLanes {
                 b3 = q.fma(w, b3);
                 v = v.lanewise(LSHR, 4);
                 u = u.lanewise(LSHR, 4);
-                xo += PanelLanes.GROUP;
+                xo += FourBitGroupLanes.GROUP;
             }
             codes += TILE;
         }
@@ -121,7 +121,7 @@ final class FourBitGroups implements FourBitGroupLanes {
         FloatVector a1 = a0;
         FloatVector a2 = a0;
         FloatVector a3 = a0;
-        for (int end = xo + segment * PanelLanes.GROUP; xo < end; ) {
+        for (int end = xo + segment * FourBitGroupLanes.GROUP; xo < end; ) {
             IntVector v = IntVector.fromMemorySegment(I, ALL, codes, LE);
             for (int left = 0xff; left != 0; left >>= 1) {
                 FloatVector p = CodeLookup.half(v, t0, t1);
@@ -130,7 +130,7 @@ final class FourBitGroups implements FourBitGroupLanes {
                 a2 = p.fma(FloatVector.broadcast(F, x[xo + 2]), a2);
                 a3 = p.fma(FloatVector.broadcast(F, x[xo + 3]), a3);
                 v = v.lanewise(LSHR, 4);
-                xo += PanelLanes.GROUP;
+                xo += FourBitGroupLanes.GROUP;
             }
             codes += TILE;
         }
@@ -155,7 +155,7 @@ final class FourBitGroups implements FourBitGroupLanes {
         FloatVector a1 = a0;
         FloatVector a2 = a0;
         FloatVector a3 = a0;
-        for (int end = xo + segment * PanelLanes.GROUP; xo < end; ) {
+        for (int end = xo + segment * FourBitGroupLanes.GROUP; xo < end; ) {
             IntVector v = IntVector.fromMemorySegment(I, ALL, codes, LE);
             for (int left = 0xff; left != 0; left >>= 1) {
                 FloatVector p = CodeLookup.quarter(v, t0, t1, t2, t3);
@@ -164,7 +164,7 @@ final class FourBitGroups implements FourBitGroupLanes {
                 a2 = p.fma(FloatVector.broadcast(F, x[xo + 2]), a2);
                 a3 = p.fma(FloatVector.broadcast(F, x[xo + 3]), a3);
                 v = v.lanewise(LSHR, 4);
-                xo += PanelLanes.GROUP;
+                xo += FourBitGroupLanes.GROUP;
             }
             codes += TILE;
         }

@@ -50,6 +50,11 @@ final class Linear implements Workers.Job {
     private Floats input = Floats.of(0);
     private PreparedWeight weight;
     private int rows;
+    /** Whether groups go without a panel. */
+    private boolean few;
+    /** Rows of a group. */
+    private int size;
+
     private int groups;
     private long from;
     private long out;
@@ -73,7 +78,7 @@ final class Linear implements Workers.Job {
         panel = floats(threads, (depth + 1) * tileRows);
         scales = floats(threads, depth / 8 * tileRows);
         blocks = new float[threads][tileRows + APART];
-        totals = floats(threads, ROWS * tileRows);
+        totals = floats(threads, (ROWS + PanelLanes.LARGEST_GROUP) * tileRows);
     }
 
     static Floats[] floats(int threads, int length) {
@@ -95,9 +100,11 @@ final class Linear implements Workers.Job {
         this.bias = bias == null || adapted ? 0 : Raw.address(bias);
         for (int row = 0; row < count; row += most) {
             rows = Math.min(most, count - row);
-            groups = (rows + PanelLanes.GROUP - 1) / PanelLanes.GROUP;
-            if (input.values().length < groups * PanelLanes.GROUP * columns) {
-                input = Floats.of(groups * PanelLanes.GROUP * columns);
+            few = few(RowGroups.count(rows, FourBitGroupLanes.GROUP));
+            size = few ? FourBitGroupLanes.GROUP : panels.group();
+            groups = RowGroups.count(rows, size);
+            if (input.values().length < groups * size * columns) {
+                input = Floats.of(groups * size * columns);
             }
             from = Raw.address(x) + 4L * row * columns;
             if (rows == 1 && direct(weight)) {
@@ -138,30 +145,27 @@ final class Linear implements Workers.Job {
         return true;
     }
 
-    /** A group of rows side by side: input [group][k][GROUP]. */
+    /** Whether every part has a kernel for so few groups. */
+    private boolean few(int groups) {
+        for (int part = 0; part < weight.parts(); part++) {
+            int most = switch (weight.part(part)) {
+                case Tiles.FourBit four -> fourBitGroups.most();
+                case Tiles.Packed packed -> 0;
+                case Tiles.Dense wide ->
+                    wide.dtype() == DType.BF16 && wide.columns() % DENSE_SEGMENT == 0 ? denseGroups.most() : 0;
+            };
+            if (groups > most) {
+                return false;
+            }
+        }
+        return true;
+    }
+
     private void pack(int group, int thread) {
         int columns = weight.columns();
-        float[] input = this.input.values();
-        long first = from + 4L * group * PanelLanes.GROUP * columns;
-        int at = group * PanelLanes.GROUP * columns;
-        int valid = Math.min(PanelLanes.GROUP, rows - group * PanelLanes.GROUP);
-        if (valid == PanelLanes.GROUP) {
-            for (int k = 0; k < columns; k++) {
-                long x = first + 4L * k;
-                input[at] = Raw.f32(x);
-                input[at + 1] = Raw.f32(x + 4L * columns);
-                input[at + 2] = Raw.f32(x + 8L * columns);
-                input[at + 3] = Raw.f32(x + 12L * columns);
-                at += PanelLanes.GROUP;
-            }
-            return;
-        }
-        Arrays.fill(input, at, at + PanelLanes.GROUP * columns, 0);
-        for (int row = 0; row < valid; row++) {
-            for (int k = 0; k < columns; k++) {
-                input[at + PanelLanes.GROUP * k + row] = Raw.f32(first + 4L * ((long) row * columns + k));
-            }
-        }
+        long first = from + 4L * group * size * columns;
+        int valid = Math.min(size, rows - group * size);
+        RowGroups.pack(input.values(), group * size * columns, size, first, 4L * columns, valid, columns);
     }
 
     @Override
@@ -172,7 +176,7 @@ final class Linear implements Workers.Job {
         Floats totals = this.totals[thread];
         float[] sums = totals.values();
         boolean one = rows == 1 && direct(weight);
-        Arrays.fill(sums, 0, (one ? 1 : groups * PanelLanes.GROUP) * tileRows, 0);
+        Arrays.fill(sums, 0, (one ? 1 : groups * size) * tileRows, 0);
         switch (tiles) {
             case Tiles.FourBit four -> {
                 if (one) {
@@ -203,7 +207,7 @@ final class Linear implements Workers.Job {
         int columns = four.columns();
         int segment = four.segment();
         long at = four.tile(tile);
-        if (groups <= fourBitGroups.most()) {
+        if (few) {
             fourBitGroups.groups(input, columns, groups, at, columns / segment, segment, four.table(), totals[thread]);
             return;
         }
@@ -218,7 +222,7 @@ final class Linear implements Workers.Job {
     private void multiply(Tiles.Dense wide, int tile, int thread) {
         int columns = wide.columns();
         long at = wide.tile(tile);
-        if (wide.dtype() == DType.BF16 && groups <= denseGroups.most() && columns % DENSE_SEGMENT == 0) {
+        if (few) {
             denseGroups.bf16Groups(input, columns, groups, at, DENSE_SEGMENT, totals[thread]);
             return;
         }
@@ -265,8 +269,8 @@ final class Linear implements Workers.Job {
     private void multiply(int k, int columns, int po, int segments, int segment, Floats factors, int thread) {
         panels.multiply(
                 input,
-                k * PanelLanes.GROUP,
-                columns * PanelLanes.GROUP,
+                k * size,
+                columns * size,
                 groups,
                 panel[thread],
                 po,

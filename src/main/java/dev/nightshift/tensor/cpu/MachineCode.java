@@ -41,6 +41,6 @@ final class MachineCode {
 
     /** Bytes from one group of packed rows to the next. */
     static long stride(int columns) {
-        return (long) columns * PanelLanes.GROUP * Float.BYTES;
+        return (long) columns * FourBitGroupLanes.GROUP * Float.BYTES;
     }
 }

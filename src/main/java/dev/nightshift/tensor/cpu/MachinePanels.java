@@ -35,6 +35,11 @@ final class MachinePanels implements PanelLanes {
     }
 
     @Override
+    public int group() {
+        return PanelAssembly.ROWS;
+    }
+
+    @Override
     public void multiply(
             Floats x,
             int xo,

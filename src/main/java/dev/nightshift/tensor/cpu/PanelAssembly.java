@@ -4,6 +4,7 @@ import static dev.nightshift.tensor.cpu.x86.Assembler.General.R10;
 import static dev.nightshift.tensor.cpu.x86.Assembler.General.R11;
 import static dev.nightshift.tensor.cpu.x86.Assembler.General.R12;
 import static dev.nightshift.tensor.cpu.x86.Assembler.General.R13;
+import static dev.nightshift.tensor.cpu.x86.Assembler.General.R14;
 import static dev.nightshift.tensor.cpu.x86.Assembler.General.R8;
 import static dev.nightshift.tensor.cpu.x86.Assembler.General.R9;
 import static dev.nightshift.tensor.cpu.x86.Assembler.General.RAX;
@@ -20,21 +21,24 @@ import dev.nightshift.tensor.cpu.x86.Assembler.Label;
 import dev.nightshift.tensor.cpu.x86.Assembler.Memory;
 
 /**
- * Machine code of {@link PanelLanes#multiply} for tiles of 32 rows: four rows of x by two vectors of the panel at a time.
+ * Machine code of {@link PanelLanes#multiply} for tiles of 32 rows: three rows of x by its four vectors: twelve sums
+ * hide the latency of fma on two pipes, where eight leave no cycle to lose.
  *
  * <p>Arguments: RDI x, RSI panel, RDX scales, RCX totals, R8 segments, R9 k of a segment, and on the stack, in bytes: where x, the
  * panel and the scales begin in their arrays, and from one group of x to the next; last the number of groups.
  */
 final class PanelAssembly {
     private static final int VECTOR = 32;
-    private static final int TILE = 4 * VECTOR;
-    private static final int ROWS = PanelLanes.GROUP;
-    private static final General[] SAVED = {RBX, R12, R13};
+    private static final int VECTORS = 4;
+    private static final int TILE = VECTORS * VECTOR;
+    static final int ROWS = 3;
+    private static final int LINE = 64;
+    private static final General[] SAVED = {RBX, R12, R13, R14};
 
-    /** Vector registers: 0 to 7 sums, then two values and an input. */
-    private static final int VALUE = 8;
+    /** Vector registers: 0 to 11 sums, then an input of each row and a value. */
+    private static final int INPUT = VECTORS * ROWS;
 
-    private static final int INPUT = 10;
+    private static final int VALUE = INPUT + ROWS;
 
     private final Assembler a = new Assembler();
 
@@ -58,8 +62,7 @@ final class PanelAssembly {
         a.add(RDX, argument(2));
         a.mov(RBX, argument(4));
         Label group = a.here();
-        column(0);
-        column(1);
+        segments();
         a.add(RDI, argument(3));
         a.add(RCX, ROWS * TILE);
         a.sub(RBX, 1);
@@ -76,39 +79,46 @@ final class PanelAssembly {
         return new Memory(RSP, 8 * (SAVED.length + 1 + index));
     }
 
-    /** Two vectors of the panel, all segments. */
-    private void column(int pair) {
-        int first = 2 * pair * VECTOR;
+    /** A group of rows, all segments. */
+    private void segments() {
         a.mov(RAX, RDI);
+        a.mov(R14, RDI);
+        a.add(R14, argument(3));
         a.mov(R10, RSI);
         a.mov(R12, RDX);
         a.mov(R13, R8);
         Label segment = a.here();
-        for (int sum = 0; sum < 2 * ROWS; sum++) {
+        for (int sum = 0; sum < VECTORS * ROWS; sum++) {
             a.vxorps(sum, sum, sum);
         }
         a.mov(R11, R9);
         Label k = a.here();
+        // the next group, to which the processor does not foresee the jump
+        for (int line = 0; line < unrolled * ROWS * Float.BYTES; line += LINE) {
+            a.prefetcht0(new Memory(R14, line));
+        }
         for (int i = 0; i < unrolled; i++) {
-            int value = i * TILE + first;
-            a.vmovups(VALUE, new Memory(R10, value));
-            a.vmovups(VALUE + 1, new Memory(R10, value + VECTOR));
             for (int row = 0; row < ROWS; row++) {
-                a.vbroadcastss(INPUT, new Memory(RAX, (i * ROWS + row) * Float.BYTES));
-                a.vfmadd231ps(2 * row, VALUE, INPUT);
-                a.vfmadd231ps(2 * row + 1, VALUE + 1, INPUT);
+                a.vbroadcastss(INPUT + row, new Memory(RAX, (i * ROWS + row) * Float.BYTES));
+            }
+            for (int vector = 0; vector < VECTORS; vector++) {
+                a.vmovups(VALUE, new Memory(R10, i * TILE + vector * VECTOR));
+                for (int row = 0; row < ROWS; row++) {
+                    a.vfmadd231ps(row * VECTORS + vector, VALUE, INPUT + row);
+                }
             }
         }
         a.add(R10, unrolled * TILE);
         a.add(RAX, unrolled * ROWS * Float.BYTES);
+        a.add(R14, unrolled * ROWS * Float.BYTES);
         a.sub(R11, unrolled);
         a.jnz(k);
-        for (int vector = 0; vector < 2; vector++) {
-            a.vmovups(INPUT, new Memory(R12, first + vector * VECTOR));
+        for (int vector = 0; vector < VECTORS; vector++) {
+            a.vmovups(INPUT, new Memory(R12, vector * VECTOR));
             for (int row = 0; row < ROWS; row++) {
-                Memory total = new Memory(RCX, row * TILE + first + vector * VECTOR);
+                Memory total = new Memory(RCX, row * TILE + vector * VECTOR);
                 a.vmovups(VALUE, total);
-                a.vfmadd231ps(VALUE, 2 * row + vector, INPUT);
+                a.vfmadd231ps(VALUE, row * VECTORS + vector, INPUT);
                 a.vmovups(total, VALUE);
             }
         }

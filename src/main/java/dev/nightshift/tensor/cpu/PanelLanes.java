@@ -2,8 +2,10 @@ package dev.nightshift.tensor.cpu;
 
 /** The matrix product of rows of x with a panel of weights that lies in the cache. */
 interface PanelLanes {
-    /** Rows of x that are packed together: [group][k][GROUP], rows missing in the last group being zero. */
-    int GROUP = 4;
+    /** Rows of x that are packed together, as {@link RowGroups} does; at most {@link #LARGEST_GROUP}. */
+    int group();
+
+    int LARGEST_GROUP = 4;
 
     /**
      * {@code totals[m][r] += scale[s][r] * (sum over the k of segment s of x[m][k] * panel[k][r])}, segment by segment. For
@@ -12,7 +14,7 @@ interface PanelLanes {
      * @param x packed rows from {@code xo}, groups {@code stride} apart
      * @param panel [segments * segment][tileRows] from {@code po}
      * @param scales [segments][tileRows] from {@code so}
-     * @param totals [groups * GROUP][tileRows]
+     * @param totals [groups * group][tileRows]
      */
     void multiply(
             Floats x,

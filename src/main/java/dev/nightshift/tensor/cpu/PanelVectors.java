@@ -16,6 +16,12 @@ final class PanelVectors implements PanelLanes {
     private static final VectorSpecies<Float> F = Lanes.species(MethodHandles.lookup());
     private static final int LANES = F.length();
     private static final int TILE = 4 * LANES;
+    private static final int GROUP = 4;
+
+    @Override
+    public int group() {
+        return GROUP;
+    }
 
     @Override
     public void multiply(

@@ -23,6 +23,9 @@ final class WeightGradients {
     private final TurnedPanels turned;
     private final PanelLanes panels;
     private final int width;
+    /** Rows of a group. */
+    private final int size;
+
     private final Floats ones;
     private final Floats[] panel;
     private final Floats[] totals;
@@ -46,10 +49,11 @@ final class WeightGradients {
         width = Linear.tileRows(kernels.bits());
         turned = new TurnedPanels(workers.threads(), kernels);
         panels = kernels.panels();
+        size = panels.group();
         ones = Floats.of(width);
         Arrays.fill(ones.values(), 1);
         panel = Linear.floats(workers.threads(), PANEL);
-        totals = Linear.floats(workers.threads(), ROWS * width);
+        totals = Linear.floats(workers.threads(), (ROWS + PanelLanes.LARGEST_GROUP) * width);
     }
 
     void run(Tensor dx, Tensor dy, PreparedWeight weight, boolean accumulate) {
@@ -58,7 +62,7 @@ final class WeightGradients {
         int count = Math.toIntExact(dy.shape().axis(0));
         for (int row = 0; row < count; row += ROWS) {
             rows = Math.min(ROWS, count - row);
-            groups = (rows + PanelLanes.GROUP - 1) / PanelLanes.GROUP;
+            groups = RowGroups.count(rows, size);
             dxs = Raw.address(dx) + 4L * row * weight.columns();
             dys = Raw.address(dy) + 4L * row * weight.rows();
             slices();
@@ -66,7 +70,7 @@ final class WeightGradients {
     }
 
     private void slices() {
-        int padded = groups * PanelLanes.GROUP;
+        int padded = groups * size;
         int tiles = Math.clamp(SLICE / padded / DEPTH, 1, 8) * DEPTH / width;
         if (slice.values().length < padded * tiles * width) {
             slice = Floats.of(padded * tiles * width);
@@ -81,32 +85,17 @@ final class WeightGradients {
     /** A group of dY's rows side by side, its columns by tile; zeros where a tile or the group has rows to spare. */
     private void pack(int group, int thread) {
         float[] slice = this.slice.values();
-        int at = group * PanelLanes.GROUP * (lastTile - firstTile) * width;
-        int valid = Math.min(PanelLanes.GROUP, rows - group * PanelLanes.GROUP);
+        int at = group * size * (lastTile - firstTile) * width;
+        int valid = Math.min(size, rows - group * size);
         long stride = 4L * weight.rows();
         for (int tile = firstTile; tile < lastTile; tile++) {
             int part = weight.partOf(tile);
             int first = (tile - weight.firstTile(part)) * width;
             int count = Math.min(width, weight.part(part).rows() - first);
-            long from = dys + group * PanelLanes.GROUP * stride + 4L * (weight.firstRow(part) + first);
-            if (valid == PanelLanes.GROUP) {
-                for (int i = 0; i < count; i++) {
-                    long y = from + 4L * i;
-                    slice[at + PanelLanes.GROUP * i] = Raw.f32(y);
-                    slice[at + PanelLanes.GROUP * i + 1] = Raw.f32(y + stride);
-                    slice[at + PanelLanes.GROUP * i + 2] = Raw.f32(y + 2 * stride);
-                    slice[at + PanelLanes.GROUP * i + 3] = Raw.f32(y + 3 * stride);
-                }
-            } else {
-                for (int i = 0; i < count; i++) {
-                    for (int row = 0; row < PanelLanes.GROUP; row++) {
-                        slice[at + PanelLanes.GROUP * i + row] =
-                                row < valid ? Raw.f32(from + row * stride + 4L * i) : 0;
-                    }
-                }
-            }
-            Arrays.fill(slice, at + PanelLanes.GROUP * count, at + PanelLanes.GROUP * width, 0);
-            at += PanelLanes.GROUP * width;
+            long from = dys + group * size * stride + 4L * (weight.firstRow(part) + first);
+            RowGroups.pack(slice, at, size, from, stride, valid, count);
+            Arrays.fill(slice, at + size * count, at + size * width, 0);
+            at += size * width;
         }
     }
 
@@ -116,10 +105,10 @@ final class WeightGradients {
         int valid = Math.min(width, weight.columns() - from);
         int perPanel = PANEL / width / width;
         int perSum = DEPTH / width;
-        int stride = (lastTile - firstTile) * width * PanelLanes.GROUP;
+        int stride = (lastTile - firstTile) * width * size;
         for (int begin = firstTile; begin < lastTile; begin += perSum) {
             int end = Math.min(begin + perSum, lastTile);
-            Arrays.fill(totals[thread].values(), 0, groups * PanelLanes.GROUP * width, 0);
+            Arrays.fill(totals[thread].values(), 0, groups * size * width, 0);
             for (int tile = begin; tile < end; tile += perPanel) {
                 int last = Math.min(tile + perPanel, end);
                 for (int t = tile; t < last; t++) {
@@ -136,7 +125,7 @@ final class WeightGradients {
                 }
                 panels.multiply(
                         slice,
-                        (tile - firstTile) * width * PanelLanes.GROUP,
+                        (tile - firstTile) * width * size,
                         stride,
                         groups,
                         panel[thread],

@@ -118,7 +118,7 @@ class VectorWidthsTest {
             for (int[] size : new int[][] {{128, 64, 64}, {128, 32, 32}, {80, 64, 16}, {72, 128, 8}, {192, 4096, 64}}) {
                 Weight.FourBit weight = CpuFixtures.fourBit(random, code, 70, size[0], size[1]);
                 float[] bias = CpuFixtures.normal(random, 70);
-                for (int rows : new int[] {1, 2, 7, 12, 15, 18}) {
+                for (int rows : new int[] {1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 15, 16, 18}) {
                     float[] x = CpuFixtures.normal(random, rows * size[0]);
                     sameAtEveryWidth(
                             code + " " + List.of(size[0], size[1], rows),
@@ -136,7 +136,7 @@ class VectorWidthsTest {
             for (int columns : new int[] {64, 101, 130, 192}) {
                 Weight.Dense weight = CpuFixtures.dense(random, dtype, 67, columns);
                 float[] bias = CpuFixtures.normal(random, 67);
-                for (int rows : new int[] {1, 3, 5, 11, 16, 17}) {
+                for (int rows : new int[] {1, 2, 3, 4, 5, 6, 8, 9, 11, 16, 17}) {
                     float[] x = CpuFixtures.normal(random, rows * columns);
                     sameAtEveryWidth(
                             dtype + " " + List.of(columns, rows),
