@@ -12,10 +12,14 @@ import java.util.Arrays;
  * same keys (rows of one sequence, query heads of one key-value head) go through a block together.
  */
 final class Attention {
+    /** Pieces of work that each thread should find at least. */
+    private static final int PIECES = 8;
+
     private final Workers workers;
     private final AttentionLanes lanes;
     private final RowLanes rowLanes;
-    private final Scratch[] scratch;
+    private final CachedQueries[] queries;
+    private final float[][] partials;
     private final Workers.Job rope = this::rope;
     private final Workers.Job attend = this::attend;
 
@@ -39,39 +43,13 @@ final class Attention {
 
     private int headsAtOnce;
 
-    Attention(Workers workers, int bits, RowLanes rowLanes) {
+    Attention(Workers workers, AttentionLanes lanes, RowLanes rowLanes) {
         this.workers = workers;
+        this.lanes = lanes;
         this.rowLanes = rowLanes;
-        lanes = Lanes.at(bits, AttentionLanes.class, AttentionVectors.class);
-        scratch = new Scratch[workers.threads()];
-        for (int i = 0; i < scratch.length; i++) {
-            scratch[i] = new Scratch();
-        }
-    }
-
-    /** What a thread works with; grows to the model's sizes at the first call. */
-    private static final class Scratch {
-        float[] q = new float[0];
-        float[] o = q;
-        float[] s = q;
-        float[] sums = q;
-        final float[] max = new float[AttentionLanes.CHUNK];
-        final float[] factor = new float[AttentionLanes.CHUNK];
-        final int[] position = new int[AttentionLanes.CHUNK];
-        final long[] values = new long[AttentionLanes.BLOCKS];
-        final int[] from = new int[AttentionLanes.BLOCKS];
-        final int[] to = new int[AttentionLanes.BLOCKS];
-        final float[] partials = new float[RowLanes.PARTIALS];
-
-        void reserve(int headDim, int keyStride, int valueStride) {
-            int scores = AttentionLanes.CHUNK * AttentionLanes.BLOCKS * keyStride;
-            if (q.length < AttentionLanes.CHUNK * headDim || s.length < scores) {
-                q = new float[AttentionLanes.CHUNK * headDim];
-                o = new float[AttentionLanes.CHUNK * valueStride];
-                s = new float[scores];
-                sums = new float[scores];
-            }
-        }
+        queries = new CachedQueries[workers.threads()];
+        Arrays.setAll(queries, thread -> new CachedQueries(lanes));
+        partials = new float[workers.threads()][RowLanes.PARTIALS];
     }
 
     private void bind(
@@ -90,11 +68,6 @@ final class Attention {
         tables = Raw.address(rows.blockTables());
         tableStride = Math.toIntExact(rows.blockTables().shape().axis(1));
         cosSin = Raw.address(rows.cosSin());
-        int keyStride = KvBlocks.keyStride(layout);
-        int valueStride = KvBlocks.valueStride(layout);
-        for (Scratch each : scratch) {
-            each.reserve(layout.headDim(), keyStride, valueStride);
-        }
     }
 
     void ropeAndStore(
@@ -131,7 +104,7 @@ final class Attention {
             long at = x + 4L * head * headDim;
             long norm = head < heads ? qNorm : kNorm;
             if (norm != 0) {
-                Rows.norm(rowLanes, at, at, norm, headDim, epsilon, scratch[thread].partials);
+                Rows.norm(rowLanes, at, at, norm, headDim, epsilon, partials[thread]);
             }
             lanes.rotate(at, cos, sin, headDim / 2);
         }
@@ -172,18 +145,16 @@ final class Attention {
         this.out = Raw.address(out);
         int count = Math.toIntExact(qkv.shape().axis(0));
         int group = shape.heads() / shape.kvHeads();
-        int cut = cut(count, rowsAtOnce(group));
+        int cut = cut(count, rowsAtOnce(count, group));
         headsAtOnce = cut * shape.kvHeads() < workers.threads() ? 1 : group;
         workers.run(attend, cut * shape.heads() / headsAtOnce);
     }
 
-    /** As many rows as fill whole chunks of queries. */
-    private static int rowsAtOnce(int group) {
-        int rows = 1;
-        while (rows * group % AttentionLanes.CHUNK != 0) {
-            rows++;
-        }
-        return rows;
+    /** As many rows as fill the queries that a thread takes at a time, or as fill a tile if there would be too few pieces. */
+    private int rowsAtOnce(int rows, int group) {
+        int most = Math.max(1, CachedQueries.MOST / group);
+        boolean enough = (long) rows * shape.kvHeads() >= (long) most * PIECES * workers.threads();
+        return enough ? most : Math.max(1, QueryTile.QUERIES / group);
     }
 
     /** Cuts the rows into pieces of one sequence each; padding rows come alone. Returns their number. */
@@ -211,13 +182,13 @@ final class Attention {
         int piece = item / sharesOfRow;
         int firstHead = item % sharesOfRow * headsAtOnce;
         int first = pieces[piece];
-        int queries = (pieces[piece + 1] - first) * headsAtOnce;
+        int count = (pieces[piece + 1] - first) * headsAtOnce;
         if (Raw.i32(sequences + 4L * first) < 0) {
             Raw.fill(outRow(first, firstHead), 4L * headsAtOnce * shape.headDim());
             return;
         }
-        for (int query = 0; query < queries; query += AttentionLanes.CHUNK) {
-            chunk(first, firstHead, query, Math.min(AttentionLanes.CHUNK, queries - query), scratch[thread]);
+        for (int query = 0; query < count; query += CachedQueries.MOST) {
+            chunk(first, firstHead, query, Math.min(count, query + CachedQueries.MOST), queries[thread]);
         }
     }
 
@@ -225,132 +196,17 @@ final class Attention {
         return out + 4L * ((long) row * shape.heads() + head) * shape.headDim();
     }
 
-    /** Queries [from, from + count) of a piece; query n is head {@code n % headsAtOnce} of row {@code n / headsAtOnce}. */
-    private void chunk(int firstRow, int firstHead, int from, int count, Scratch mine) {
-        int headDim = shape.headDim();
-        int tokens = layout.blockTokens();
-        int stride = AttentionLanes.BLOCKS * KvBlocks.keyStride(layout);
-        int valueStride = KvBlocks.valueStride(layout);
-        int highest = 0;
-        int lowest = Integer.MAX_VALUE;
-        for (int i = 0; i < count; i++) {
-            int row = firstRow + (from + i) / headsAtOnce;
-            long q = row(row) + 4L * (firstHead + (from + i) % headsAtOnce) * headDim;
-            for (int d = 0; d < headDim; d++) {
-                mine.q[i * headDim + d] = Raw.f32(q + 4L * d) * shape.scale();
-            }
-            int position = Raw.i32(positions + 4L * row);
-            mine.position[i] = position;
-            mine.max[i] = Float.NEGATIVE_INFINITY;
-            highest = Math.max(highest, position);
-            lowest = Math.min(lowest, start(position));
+    /** Queries [from, to) of a piece; query n is head {@code n % headsAtOnce} of row {@code n / headsAtOnce}. */
+    private void chunk(int firstRow, int firstHead, int from, int to, CachedQueries mine) {
+        mine.begin(shape, layout);
+        for (int query = from; query < to; query++) {
+            int row = firstRow + query / headsAtOnce;
+            int head = firstHead + query % headsAtOnce;
+            long q = row(row) + 4L * head * shape.headDim();
+            mine.add(q, Raw.i32(positions + 4L * row), outRow(row, head));
         }
-        Arrays.fill(mine.o, 0, count * valueStride, 0);
-        Arrays.fill(mine.sums, 0, count * stride, 0);
         int kvHead = firstHead / (shape.heads() / shape.kvHeads());
-        long keys = KvBlocks.keys(layout, layer, kvHead);
-        long values = KvBlocks.values(layout, layer, kvHead);
         long table = tables + 4L * tableStride * Raw.i32(sequences + 4L * firstRow);
-        int span = AttentionLanes.BLOCKS * tokens;
-        for (int position = lowest / span * span; position <= highest; position += span) {
-            int blocks = Math.min(AttentionLanes.BLOCKS, (highest - position) / tokens + 1);
-            step(mine, count, position, blocks, table, keys, values);
-        }
-        for (int i = 0; i < count; i++) {
-            int query = from + i;
-            write(mine, i, outRow(firstRow + query / headsAtOnce, firstHead + query % headsAtOnce));
-        }
-    }
-
-    /** First position that a query looks back on. */
-    private int start(int position) {
-        return shape.window() == 0 ? 0 : Math.max(0, position - shape.window() + 1);
-    }
-
-    /** One step of the running softmax: {@code blocks} blocks from position {@code first}. */
-    private void step(Scratch mine, int count, int first, int blocks, long table, long keys, long values) {
-        int tokens = layout.blockTokens();
-        int keyStride = KvBlocks.keyStride(layout);
-        int valueStride = KvBlocks.valueStride(layout);
-        int stride = AttentionLanes.BLOCKS * keyStride;
-        for (int block = 0; block < blocks; block++) {
-            long address = cache + Raw.i32(table + 4L * (first / tokens + block)) * layout.blockBytes();
-            mine.values[block] = address + values;
-            int to = block * keyStride;
-            lanes.scores(mine.q, count, shape.headDim(), address + keys, keyStride, mine.s, to, stride);
-        }
-        boolean whole = true;
-        for (int i = 0; i < count; i++) {
-            whole &= start(mine.position[i]) <= first && mine.position[i] >= first + blocks * tokens - 1;
-        }
-        for (int i = 0; i < count; i++) {
-            int from = start(mine.position[i]) - first;
-            int to = mine.position[i] - first + 1;
-            if (to <= 0 || from >= blocks * tokens) {
-                continue;
-            }
-            for (int block = 0; block < AttentionLanes.BLOCKS; block++) {
-                mine.from[block] = Math.clamp(from - block * tokens, 0, tokens);
-                mine.to[block] = block < blocks ? Math.clamp(to - block * tokens, mine.from[block], tokens) : 0;
-                mask(
-                        mine.s,
-                        (i * AttentionLanes.BLOCKS + block) * keyStride,
-                        mine.from[block],
-                        mine.to[block],
-                        keyStride);
-            }
-            mine.factor[i] = lanes.weigh(mine.s, i, stride, mine.max, mine.sums);
-            if (!whole) {
-                lanes.values(
-                        mine.s,
-                        keyStride,
-                        i,
-                        1,
-                        blocks,
-                        mine.from,
-                        mine.to,
-                        mine.values,
-                        valueStride,
-                        mine.factor,
-                        mine.o);
-            }
-        }
-        if (whole) {
-            lanes.values(
-                    mine.s,
-                    keyStride,
-                    0,
-                    count,
-                    blocks,
-                    mine.from,
-                    mine.to,
-                    mine.values,
-                    valueStride,
-                    mine.factor,
-                    mine.o);
-        }
-    }
-
-    /** Scores outside [from, to) don't count. */
-    private static void mask(float[] s, int first, int from, int to, int keyStride) {
-        for (int t = 0; t < from; t++) {
-            s[first + t] = Float.NEGATIVE_INFINITY;
-        }
-        for (int t = Math.max(from, to); t < keyStride; t++) {
-            s[first + t] = Float.NEGATIVE_INFINITY;
-        }
-    }
-
-    private void write(Scratch mine, int i, long to) {
-        int stride = AttentionLanes.BLOCKS * KvBlocks.keyStride(layout);
-        float sum = 0;
-        for (int t = 0; t < stride; t++) {
-            sum += mine.sums[i * stride + t];
-        }
-        float inverse = 1 / sum;
-        int at = i * KvBlocks.valueStride(layout);
-        for (int d = 0; d < shape.headDim(); d++) {
-            Raw.f32(to + 4L * d, mine.o[at + d] * inverse);
-        }
+        mine.attend(table, cache + KvBlocks.keys(layout, layer, kvHead), layout.blockBytes());
     }
 }

@@ -13,172 +13,135 @@ final class AttentionVectors implements AttentionLanes {
     private static final VectorSpecies<Float> F = Lanes.species(MethodHandles.lookup());
     private static final int LANES = F.length();
     private static final int VECTOR = LANES * Float.BYTES;
+    private static final int STATE = QueryTile.STATE;
+    private static final int FACTOR = QueryTile.FACTOR;
 
     @Override
-    public void scores(float[] q, int queries, int headDim, long keys, int keyStride, float[] s, int to, int stride) {
-        int i = 0;
-        for (; i <= queries - 3; i += 3) {
-            if (keyStride % (2 * LANES) == 0) {
-                threePairs(q, i * headDim, headDim, keys, keyStride, s, to + i * stride, stride);
-            } else {
-                three(q, i * headDim, headDim, keys, keyStride, s, to + i * stride, stride);
-            }
+    public void scaled(long q, float scale, int headDim, float[] to, int at) {
+        int d = 0;
+        for (; d <= headDim - LANES; d += LANES) {
+            FloatVector.fromMemorySegment(F, ALL, q + 4L * d, LE).mul(scale).intoArray(to, at + d);
         }
-        for (; i < queries; i++) {
-            one(q, i * headDim, headDim, keys, keyStride, s, to + i * stride);
+        for (; d < headDim; d++) {
+            to[at + d] = Raw.f32(q + 4L * d) * scale;
         }
     }
 
-    /** Three queries by two vectors of positions: six chains. */
-    private static void threePairs(
-            float[] q, int first, int headDim, long keys, int keyStride, float[] s, int to, int stride) {
-        int q1 = first + headDim;
-        int q2 = q1 + headDim;
-        for (int t = 0; t < keyStride; t += 2 * LANES) {
-            long key = keys + 4L * t;
-            FloatVector a0 = FloatVector.zero(F);
-            FloatVector b0 = a0;
-            FloatVector a1 = a0;
-            FloatVector b1 = a0;
-            FloatVector a2 = a0;
-            FloatVector b2 = a0;
-            for (int d = 0; d < headDim; d++) {
-                FloatVector k = FloatVector.fromMemorySegment(F, ALL, key, LE);
-                FloatVector l = FloatVector.fromMemorySegment(F, ALL, key + VECTOR, LE);
-                FloatVector w = FloatVector.broadcast(F, q[first + d]);
-                a0 = w.fma(k, a0);
-                b0 = w.fma(l, b0);
-                w = FloatVector.broadcast(F, q[q1 + d]);
-                a1 = w.fma(k, a1);
-                b1 = w.fma(l, b1);
-                w = FloatVector.broadcast(F, q[q2 + d]);
-                a2 = w.fma(k, a2);
-                b2 = w.fma(l, b2);
-                key += 4L * keyStride;
+    @Override
+    public void scaled(float[] o, int at, float factor, int headDim, long out) {
+        int d = 0;
+        for (; d <= headDim - LANES; d += LANES) {
+            FloatVector.fromArray(F, o, at + d).mul(factor).intoMemorySegment(ALL, out + 4L * d, LE);
+        }
+        for (; d < headDim; d++) {
+            Raw.f32(out + 4L * d, o[at + d] * factor);
+        }
+    }
+
+    @Override
+    public void scores(QueryTile tile, Longs keys, int columns, int keyStride, int headDim) {
+        float[] q = tile.q.values();
+        float[] s = tile.s.values();
+        for (int column = 0; column < columns; column++) {
+            for (int t = 0; t < COLUMN; t += LANES) {
+                long key = keys.values()[column] + 4L * t;
+                int to = column * COLUMN + t;
+                for (int row = 0; row < tile.rows(); row += QueryTile.HALF) {
+                    three(
+                            q,
+                            row * tile.head,
+                            tile.head,
+                            headDim,
+                            key,
+                            keyStride,
+                            s,
+                            row * tile.scores + to,
+                            tile.scores);
+                }
             }
-            a0.intoArray(s, to + t);
-            b0.intoArray(s, to + t + LANES);
-            a1.intoArray(s, to + stride + t);
-            b1.intoArray(s, to + stride + t + LANES);
-            a2.intoArray(s, to + 2 * stride + t);
-            b2.intoArray(s, to + 2 * stride + t + LANES);
         }
     }
 
     private static void three(
-            float[] q, int first, int headDim, long keys, int keyStride, float[] s, int to, int stride) {
-        int q1 = first + headDim;
-        int q2 = q1 + headDim;
-        for (int t = 0; t < keyStride; t += LANES) {
-            long key = keys + 4L * t;
-            FloatVector a0 = FloatVector.zero(F);
-            FloatVector a1 = a0;
-            FloatVector a2 = a0;
-            for (int d = 0; d < headDim; d++) {
-                FloatVector k = FloatVector.fromMemorySegment(F, ALL, key, LE);
-                a0 = FloatVector.broadcast(F, q[first + d]).fma(k, a0);
-                a1 = FloatVector.broadcast(F, q[q1 + d]).fma(k, a1);
-                a2 = FloatVector.broadcast(F, q[q2 + d]).fma(k, a2);
-                key += 4L * keyStride;
-            }
-            a0.intoArray(s, to + t);
-            a1.intoArray(s, to + stride + t);
-            a2.intoArray(s, to + 2 * stride + t);
+            float[] q, int first, int head, int headDim, long key, int keyStride, float[] s, int to, int stride) {
+        int q1 = first + head;
+        int q2 = q1 + head;
+        FloatVector a0 = FloatVector.zero(F);
+        FloatVector a1 = a0;
+        FloatVector a2 = a0;
+        for (int d = 0; d < headDim; d++) {
+            FloatVector k = FloatVector.fromMemorySegment(F, ALL, key, LE);
+            a0 = FloatVector.broadcast(F, q[first + d]).fma(k, a0);
+            a1 = FloatVector.broadcast(F, q[q1 + d]).fma(k, a1);
+            a2 = FloatVector.broadcast(F, q[q2 + d]).fma(k, a2);
+            key += 4L * keyStride;
         }
-    }
-
-    private static void one(float[] q, int first, int headDim, long keys, int keyStride, float[] s, int to) {
-        for (int t = 0; t < keyStride; t += LANES) {
-            long key = keys + 4L * t;
-            FloatVector a0 = FloatVector.zero(F);
-            for (int d = 0; d < headDim; d++) {
-                FloatVector k = FloatVector.fromMemorySegment(F, ALL, key, LE);
-                a0 = FloatVector.broadcast(F, q[first + d]).fma(k, a0);
-                key += 4L * keyStride;
-            }
-            a0.intoArray(s, to + t);
-        }
+        a0.intoArray(s, to);
+        a1.intoArray(s, to + stride);
+        a2.intoArray(s, to + 2 * stride);
     }
 
     @Override
-    public float weigh(float[] s, int i, int stride, float[] max, float[] sums) {
-        int first = i * stride;
-        FloatVector most = FloatVector.broadcast(F, max[i]);
-        for (int t = 0; t < stride; t += LANES) {
+    public void weigh(QueryTile tile, int columns) {
+        for (int i = 0; i < tile.rows(); i++) {
+            weigh(tile.s.values(), i * tile.scores, columns * COLUMN, tile.state.values(), i * STATE);
+        }
+    }
+
+    private static void weigh(float[] s, int first, int count, float[] state, int at) {
+        FloatVector most = FloatVector.broadcast(F, state[at]);
+        for (int t = 0; t < count; t += LANES) {
             most = most.lanewise(MAX, FloatVector.fromArray(F, s, first + t));
         }
         float highest = most.reduceLanes(MAX);
-        float factor = Exponential.of(max[i] - highest);
-        max[i] = highest;
-        for (int t = 0; t < stride; t += LANES) {
-            FloatVector weight =
-                    Exponential.of(FloatVector.fromArray(F, s, first + t).sub(highest));
-            weight.intoArray(s, first + t);
-            FloatVector.fromArray(F, sums, first + t).mul(factor).add(weight).intoArray(sums, first + t);
+        float factor = Exponential.of(state[at] - highest);
+        state[at] = highest;
+        state[at + FACTOR] = factor;
+        for (int lane = 0; lane < COLUMN; lane += LANES) {
+            int sums = at + QueryTile.SUMS + lane;
+            FloatVector sum = FloatVector.fromArray(F, state, sums).mul(factor);
+            for (int t = lane; t < count; t += COLUMN) {
+                FloatVector weight =
+                        Exponential.of(FloatVector.fromArray(F, s, first + t).sub(highest));
+                weight.intoArray(s, first + t);
+                sum = sum.add(weight);
+            }
+            sum.intoArray(state, sums);
         }
-        return factor;
     }
 
     @Override
-    public void values(
-            float[] s,
-            int keyStride,
-            int first,
-            int queries,
-            int blocks,
-            int[] from,
-            int[] to,
-            long[] values,
-            int valueStride,
-            float[] factor,
-            float[] o) {
-        int end = first + queries;
-        int i = first;
-        for (; i <= end - 3; i += 3) {
-            for (int d = 0; d < valueStride; d += 2 * LANES) {
-                if (d + LANES < valueStride) {
-                    threePairs(s, keyStride, i, blocks, from, to, values, valueStride, factor, o, d);
-                } else {
-                    for (int each = i; each < i + 3; each++) {
-                        one(s, keyStride, each, blocks, from, to, values, valueStride, factor, o, d);
-                    }
-                }
+    public void values(QueryTile tile, Longs runs, int count, int valueStride) {
+        for (int row = 0; row < tile.rows(); row += QueryTile.HALF) {
+            int d = 0;
+            for (; d <= valueStride - 2 * LANES; d += 2 * LANES) {
+                threePairs(tile, row, runs.values(), count, valueStride, d);
             }
-        }
-        for (; i < end; i++) {
-            for (int d = 0; d < valueStride; d += LANES) {
-                one(s, keyStride, i, blocks, from, to, values, valueStride, factor, o, d);
+            if (d < valueStride) {
+                three(tile, row, runs.values(), count, valueStride, d);
             }
         }
     }
 
     /** Three queries by two vectors of the head. */
-    private static void threePairs(
-            float[] s,
-            int keyStride,
-            int first,
-            int blocks,
-            int[] from,
-            int[] to,
-            long[] values,
-            int valueStride,
-            float[] factor,
-            float[] o,
-            int d) {
-        int stride = BLOCKS * keyStride;
-        int at = first * valueStride + d;
-        FloatVector a0 = FloatVector.fromArray(F, o, at).mul(factor[first]);
-        FloatVector b0 = FloatVector.fromArray(F, o, at + LANES).mul(factor[first]);
-        FloatVector a1 = FloatVector.fromArray(F, o, at + valueStride).mul(factor[first + 1]);
-        FloatVector b1 = FloatVector.fromArray(F, o, at + valueStride + LANES).mul(factor[first + 1]);
-        FloatVector a2 = FloatVector.fromArray(F, o, at + 2 * valueStride).mul(factor[first + 2]);
-        FloatVector b2 =
-                FloatVector.fromArray(F, o, at + 2 * valueStride + LANES).mul(factor[first + 2]);
-        for (int block = 0; block < blocks; block++) {
-            int s0 = first * stride + block * keyStride;
-            int end = s0 + to[block];
-            s0 += from[block];
-            long value = values[block] + 4L * ((long) from[block] * valueStride + d);
+    private static void threePairs(QueryTile tile, int row, long[] runs, int count, int valueStride, int d) {
+        float[] o = tile.o.values();
+        float[] s = tile.s.values();
+        float[] state = tile.state.values();
+        int head = tile.head;
+        int stride = tile.scores;
+        int at = row * head + d;
+        int factor = row * STATE + FACTOR;
+        FloatVector a0 = FloatVector.fromArray(F, o, at).mul(state[factor]);
+        FloatVector b0 = FloatVector.fromArray(F, o, at + LANES).mul(state[factor]);
+        FloatVector a1 = FloatVector.fromArray(F, o, at + head).mul(state[factor + STATE]);
+        FloatVector b1 = FloatVector.fromArray(F, o, at + head + LANES).mul(state[factor + STATE]);
+        FloatVector a2 = FloatVector.fromArray(F, o, at + 2 * head).mul(state[factor + 2 * STATE]);
+        FloatVector b2 = FloatVector.fromArray(F, o, at + 2 * head + LANES).mul(state[factor + 2 * STATE]);
+        for (int run = 0; run < RUN * count; run += RUN) {
+            long value = runs[run] + 4L * d;
+            int s0 = row * stride + (int) runs[run + 1];
+            int end = s0 + (int) runs[run + 2];
             for (; s0 < end; s0++) {
                 FloatVector v = FloatVector.fromMemorySegment(F, ALL, value, LE);
                 FloatVector u = FloatVector.fromMemorySegment(F, ALL, value + VECTOR, LE);
@@ -196,35 +159,40 @@ final class AttentionVectors implements AttentionLanes {
         }
         a0.intoArray(o, at);
         b0.intoArray(o, at + LANES);
-        a1.intoArray(o, at + valueStride);
-        b1.intoArray(o, at + valueStride + LANES);
-        a2.intoArray(o, at + 2 * valueStride);
-        b2.intoArray(o, at + 2 * valueStride + LANES);
+        a1.intoArray(o, at + head);
+        b1.intoArray(o, at + head + LANES);
+        a2.intoArray(o, at + 2 * head);
+        b2.intoArray(o, at + 2 * head + LANES);
     }
 
-    private static void one(
-            float[] s,
-            int keyStride,
-            int query,
-            int blocks,
-            int[] from,
-            int[] to,
-            long[] values,
-            int valueStride,
-            float[] factor,
-            float[] o,
-            int d) {
-        int at = query * valueStride + d;
-        FloatVector a = FloatVector.fromArray(F, o, at).mul(factor[query]);
-        for (int block = 0; block < blocks; block++) {
-            int scores = (query * BLOCKS + block) * keyStride;
-            long value = values[block] + 4L * ((long) from[block] * valueStride + d);
-            for (int t = from[block]; t < to[block]; t++) {
-                a = FloatVector.broadcast(F, s[scores + t]).fma(FloatVector.fromMemorySegment(F, ALL, value, LE), a);
+    private static void three(QueryTile tile, int row, long[] runs, int count, int valueStride, int d) {
+        for (int i = row; i < row + QueryTile.HALF; i++) {
+            float factor = tile.state.values()[i * STATE + FACTOR];
+            one(tile, i, factor, runs, count, valueStride, d);
+        }
+    }
+
+    @Override
+    public void values(QueryTile tile, int query, Longs runs, int count, int valueStride) {
+        for (int d = 0; d < valueStride; d += LANES) {
+            one(tile, query, 1, runs.values(), count, valueStride, d);
+        }
+    }
+
+    private static void one(QueryTile tile, int query, float factor, long[] runs, int count, int valueStride, int d) {
+        float[] s = tile.s.values();
+        int at = query * tile.head + d;
+        FloatVector a = FloatVector.fromArray(F, tile.o.values(), at).mul(factor);
+        for (int run = 0; run < RUN * count; run += RUN) {
+            long value = runs[run] + 4L * d;
+            int s0 = query * tile.scores + (int) runs[run + 1];
+            int end = s0 + (int) runs[run + 2];
+            for (; s0 < end; s0++) {
+                a = FloatVector.broadcast(F, s[s0]).fma(FloatVector.fromMemorySegment(F, ALL, value, LE), a);
                 value += 4L * valueStride;
             }
         }
-        a.intoArray(o, at);
+        a.intoArray(tile.o.values(), at);
     }
 
     @Override

@@ -17,22 +17,22 @@ import jdk.incubator.vector.VectorSpecies;
  */
 final class Exponential {
     private static final VectorSpecies<Float> F = FloatVector.SPECIES_PREFERRED;
-    private static final float LOG2_E = 1.44269504f;
+    static final float LOG2_E = 1.44269504f;
     /** ln 2 in two parts; n times the first is exact, it ends in 11 zero bits. */
-    private static final float LN2_HIGH = 0x1.62ep-1f;
+    static final float LN2_HIGH = 0x1.62ep-1f;
 
-    private static final float LN2_LOW = (float) (Math.log(2) - 0x1.62ep-1);
+    static final float LN2_LOW = (float) (Math.log(2) - 0x1.62ep-1);
     /** Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits. */
-    private static final float ROUND = 0x1.8p23f;
+    static final float ROUND = 0x1.8p23f;
 
-    private static final float LOWEST = -87.33654f;
+    static final float LOWEST = -87.33654f;
     private static final float HIGHEST = 88.02969f;
-    private static final float C7 = 1f / 5040;
-    private static final float C6 = 1f / 720;
-    private static final float C5 = 1f / 120;
-    private static final float C4 = 1f / 24;
-    private static final float C3 = 1f / 6;
-    private static final float C2 = 0.5f;
+    static final float C7 = 1f / 5040;
+    static final float C6 = 1f / 720;
+    static final float C5 = 1f / 120;
+    static final float C4 = 1f / 24;
+    static final float C3 = 1f / 6;
+    static final float C2 = 0.5f;
 
     private Exponential() {}
 

@@ -40,6 +40,11 @@ record Kernels(int bits, boolean machineCode) {
         return machineCode ? new MachinePanels(vector) : vector;
     }
 
+    AttentionLanes attention() {
+        AttentionLanes vector = at(AttentionLanes.class, AttentionVectors.class);
+        return machineCode ? new MachineAttention(vector) : vector;
+    }
+
     ChainLanes chains() {
         return machineCode ? new MachineChains() : new ChainVectors();
     }

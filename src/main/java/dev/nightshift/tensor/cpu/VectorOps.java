@@ -46,7 +46,7 @@ public final class VectorOps implements TensorOps {
         packer = new TilePacker(memory, workers, tileRows, kernels.codeOrder());
         linear = new Linear(workers, kernels, new Adapters(workers, rowLanes, tileRows));
         rows = new Rows(workers, rowLanes);
-        attention = new Attention(workers, bits, rowLanes);
+        attention = new Attention(workers, kernels.attention(), rowLanes);
         sampling = new Sampling(workers, rowLanes);
         training = new VectorTraining(workers, kernels);
     }

@@ -9,6 +9,7 @@ import java.io.ByteArrayOutputStream;
 public final class Assembler {
     private static final int MAP_0F = 1;
     private static final int MAP_0F38 = 2;
+    private static final int MAP_0F3A = 3;
     private static final int NO_PREFIX = 0;
     private static final int PREFIX_66 = 1;
 
@@ -134,6 +135,59 @@ public final class Assembler {
     /** {@code to = a + b}. */
     public void vaddps(int to, int a, Memory b) {
         vex(MAP_0F, NO_PREFIX, 0x58, to, a, b);
+    }
+
+    /** {@code to = a + b}. */
+    public void vaddps(int to, int a, int b) {
+        vex(MAP_0F, NO_PREFIX, 0x58, to, a, b);
+    }
+
+    /** {@code to = a - b}. */
+    public void vsubps(int to, int a, int b) {
+        vex(MAP_0F, NO_PREFIX, 0x5c, to, a, b);
+    }
+
+    /** {@code to = a * b}. */
+    public void vmulps(int to, int a, Memory b) {
+        vex(MAP_0F, NO_PREFIX, 0x59, to, a, b);
+    }
+
+    /** The larger of a and b, b where one is no number. */
+    public void vmaxps(int to, int a, int b) {
+        vex(MAP_0F, NO_PREFIX, 0x5f, to, a, b);
+    }
+
+    /** The larger of a and b, b where one is no number. */
+    public void vmaxps(int to, int a, Memory b) {
+        vex(MAP_0F, NO_PREFIX, 0x5f, to, a, b);
+    }
+
+    /** All bits of a lane where a is not less than b, or one is no number; none elsewhere. */
+    public void vcmpnltps(int to, int a, int b) {
+        vex(MAP_0F, NO_PREFIX, 0xc2, to, a, b);
+        code.write(5);
+    }
+
+    /** Eight ints, {@code to = a + b}. */
+    public void vpaddd(int to, int a, int b) {
+        vex(MAP_0F, PREFIX_66, 0xfe, to, a, b);
+    }
+
+    /** Halves of a register exchanged. */
+    public void vperm2f128(int to, int from) {
+        vex(MAP_0F3A, PREFIX_66, 0x06, to, from, from);
+        code.write(1);
+    }
+
+    /** Floats within each half of a register, by two bits a place. */
+    public void vpermilps(int to, int from, int places) {
+        vex(MAP_0F3A, PREFIX_66, 0x04, to, 0, from);
+        code.write(places);
+    }
+
+    /** {@code to = a * to + b}, one rounding. */
+    public void vfmadd213ps(int to, int a, Memory b) {
+        vex(MAP_0F38, PREFIX_66, 0xa8, to, a, b);
     }
 
     /** {@code to += a * b}, one rounding. */
