@@ -3,7 +3,6 @@ package dev.nightshift.tuning;
 import dev.nightshift.train.AdapterShape;
 import dev.nightshift.train.LoraTrainer;
 import dev.nightshift.train.OptimizerStep;
-import dev.nightshift.train.StepResult;
 import dev.nightshift.train.TrainableModel;
 import dev.nightshift.train.TrainerSettings;
 import dev.nightshift.train.TrainingFolder;
@@ -27,8 +26,11 @@ import java.util.concurrent.locks.ReentrantLock;
  * away, unless this process knows it already; while another job trains, by that one's latest steps.
  */
 final class JobForecaster {
-    /** Of the trial's {@link JobRunner.RunLimits#trial}, how long its last step may go on after it: the first one takes long. */
-    private static final Duration LAST_STEP = Duration.ofSeconds(10);
+    /** A process's first step is nothing to go by: 23 s where the second took 2.2 (SmolLM2-135M, two busy cores). */
+    private static final int STEPS_MIN = 2;
+
+    /** How long a trial's last steps may go on after {@link JobRunner.RunLimits#trial}. */
+    private static final Duration LAST_STEPS = Duration.ofSeconds(25);
 
     /** An evaluation is the forward third of a step. */
     private static final double EVALUATION_SHARE = 1 / 3.0;
@@ -198,9 +200,9 @@ final class JobForecaster {
             do {
                 var work = slice.step(step);
                 try {
-                    Duration left = limits.trial().plus(LAST_STEP).minus(elapsed(begun));
-                    StepResult result = work.get(Math.max(1, left.toMillis()), TimeUnit.MILLISECONDS);
-                    pace.ran(slice.pace().orElseThrow() * result.tokens(), result.tokens());
+                    Duration left = limits.trial().plus(LAST_STEPS).minus(elapsed(begun));
+                    work.get(Math.max(1, left.toMillis()), TimeUnit.MILLISECONDS);
+                    slice.stepTime().ifPresent(pace::ran);
                 } catch (TimeoutException e) {
                     work.cancel(false);
                     return;
@@ -208,8 +210,9 @@ final class JobForecaster {
                     return; // the job itself will meet it, and say so
                 }
             } while (!pace.settled()
-                    && pace.seconds() < pace.secondsPerToken().orElseThrow() * tokens
-                    && elapsed(begun).compareTo(limits.trial()) < 0);
+                    && (pace.steps() < STEPS_MIN
+                            || pace.seconds() < pace.secondsPerToken().orElseThrow() * tokens
+                                    && elapsed(begun).compareTo(limits.trial()) < 0));
         } finally {
             slice.close();
         }

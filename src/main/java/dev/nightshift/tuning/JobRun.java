@@ -194,7 +194,7 @@ final class JobRun {
                     "step %d has loss %s and gradient norm %s; training can't go on from there"
                             .formatted(step + 1, result.loss(), result.gradientNorm()));
         }
-        pace.ran(slice.pace().orElseThrow() * result.tokens(), result.tokens());
+        slice.stepTime().ifPresent(pace::ran);
         return result;
     }
 

@@ -15,7 +15,7 @@ import java.util.Set;
  */
 public final class JobRunner implements AutoCloseable {
     private static final System.Logger LOG = System.getLogger(JobRunner.class.getName());
-    /** Most clients and proxies wait for an answer for 30 s at least. */
+    /** With the steps that go on after it, an answer comes within the minute that most clients and proxies wait at least. */
     public static final Duration TRIAL = Duration.ofSeconds(20);
 
     /** How often windows and modes are looked at while a job waits for its time. */

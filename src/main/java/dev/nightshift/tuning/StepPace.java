@@ -28,6 +28,7 @@ final class StepPace {
     private double lowest = Double.POSITIVE_INFINITY;
     private double latest = Double.NaN;
     private int groupsWithoutGain;
+    private int steps;
 
     /**
      * What the time of a token depends on.
@@ -67,11 +68,12 @@ final class StepPace {
         }
     }
 
-    /** @param took seconds of the device */
-    synchronized void ran(double took, long tokens) {
-        group.add(took / tokens);
-        groupSeconds += took;
-        seconds += took;
+    synchronized void ran(StepTime step) {
+        // until then the last stages tell more of the steps to come
+        group.add((settled() ? step.seconds() : step.latest()) / step.tokens());
+        groupSeconds += step.seconds();
+        seconds += step.seconds();
+        steps++;
         if (groupSeconds >= GROUP_SECONDS) {
             latest = median(group);
             groupsWithoutGain = latest < GAIN * lowest ? 0 : groupsWithoutGain + 1;
@@ -84,6 +86,11 @@ final class StepPace {
     /** Whether the beginning is over. */
     synchronized boolean settled() {
         return groupsWithoutGain >= GROUPS_WITHOUT_GAIN;
+    }
+
+    /** How many steps there were. */
+    synchronized int steps() {
+        return steps;
     }
 
     /** Seconds of all steps so far. */

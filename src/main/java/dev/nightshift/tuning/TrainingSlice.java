@@ -15,7 +15,7 @@ import dev.nightshift.train.TrainingState;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.List;
-import java.util.OptionalDouble;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
@@ -46,13 +46,14 @@ public final class TrainingSlice implements IdleWork {
     private volatile EngineSeat seat;
     private volatile TrainableModel model;
     private volatile boolean resident;
-    private volatile double secondsPerToken = Double.NaN;
+    private volatile StepTime stepTime;
 
     // ---- engine thread only
     private long busyAt;
     private Work current;
     private boolean begun;
     private long workNanos;
+    private final StepTime.Measure measure = new StepTime.Measure();
     private TrainerSettings settings;
     private TrainingState kept;
     private int blocks;
@@ -104,10 +105,9 @@ public final class TrainingSlice implements IdleWork {
         return resident;
     }
 
-    /** Seconds of the device that a token of the latest step took; empty before the first. Any thread. */
-    OptionalDouble pace() {
-        double pace = secondsPerToken;
-        return Double.isNaN(pace) ? OptionalDouble.empty() : OptionalDouble.of(pace);
+    /** Of the latest optimizer step; empty before the first. Any thread. */
+    Optional<StepTime> stepTime() {
+        return Optional.ofNullable(stepTime);
     }
 
     // ---- host threads
@@ -266,6 +266,7 @@ public final class TrainingSlice implements IdleWork {
             current.begin().accept(trainer);
             begun = true;
             workNanos = 0;
+            measure.begin();
         }
         boolean first = true;
         while (!trainer.stepDone() && (first || fits(start, allowedNanos))) {
@@ -275,6 +276,7 @@ public final class TrainingSlice implements IdleWork {
             trainer.runStage();
             long took = nanoTime.getAsLong() - before;
             stageClock.ran(name, operations, took);
+            measure.ran(name, operations, took);
             stageLog.ran(name, took);
             first = false;
         }
@@ -293,7 +295,7 @@ public final class TrainingSlice implements IdleWork {
             current = null;
             begun = false;
             if (done.learns()) {
-                secondsPerToken = workNanos / 1e9 / trainer.result().tokens();
+                stepTime = measure.end(workNanos, trainer.result().tokens());
             }
             done.end().accept(trainer);
         }

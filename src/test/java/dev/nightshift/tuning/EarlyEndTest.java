@@ -79,7 +79,9 @@ class EarlyEndTest {
             String id = process.jobs.create(request(EVALUATE_EVERY, "better")).id();
             Job job = process.await(id, JobState.SUCCEEDED);
             Job.Metrics best = best(process, id);
-            assertThat(job.stepsDone()).isEqualTo(best.step() + 2 * EVALUATE_EVERY).isLessThan(60);
+            assertThat(job.stepsDone())
+                    .isEqualTo(best.step() + 2 * EVALUATE_EVERY)
+                    .isLessThan(60);
             String name = job.model().orElseThrow();
             assertThat(disk.adapter(name)).isEqualTo(disk.adapter(name + ":ckpt-step-" + best.step()));
             assertThat(disk.adapter(name)).isNotEqualTo(disk.adapter(name + ":ckpt-step-" + job.stepsDone()));
@@ -108,7 +110,8 @@ class EarlyEndTest {
             byte[] undisturbed;
             int bestStep;
             try (SimulatedProcess process = process()) {
-                String id = process.jobs.create(request(checkpointEvery, "better")).id();
+                String id =
+                        process.jobs.create(request(checkpointEvery, "better")).id();
                 Job job = process.await(id, JobState.SUCCEEDED);
                 undisturbed = disk.adapter(job.model().orElseThrow());
                 bestStep = best(process, id).step();

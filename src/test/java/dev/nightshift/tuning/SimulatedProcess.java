@@ -40,7 +40,7 @@ final class SimulatedProcess implements AutoCloseable {
     volatile Runnable fault = () -> {};
 
     SimulatedProcess(SimulatedDisk disk, String digest, TuningMode mode) {
-        // one trial step: how many operations a job takes is then no matter of time
+        // two trial steps: how many operations a job takes is then no matter of time
         this(disk, digest, mode, System::nanoTime, (name, nanos) -> {}, Duration.ZERO);
     }
 
