@@ -20,12 +20,16 @@ import java.util.Map;
 /**
  * Off-heap memory under one budget, booked by part. Large pieces are anonymous mappings where the system is Linux: zeroed
  * and committed page by page as they are touched, in huge pages where they are long. Elsewhere, and for small pieces, the
- * JDK's arena gives the memory. Pages of adapter slots are committed at once in the background, so that no request pays for them.
+ * JDK's arena gives the memory. Pages of adapter slots and of the first blocks of the key-value cache, which are taken first, are
+ * committed at once in the background, so that no request pays for them.
  */
 final class HostMemory implements AutoCloseable {
     private static final long ALIGNMENT = 64;
     private static final long MAPPED_FROM = 1 << 20;
     private static final long HUGE_PAGE = 2 << 20;
+    /** Bytes of the key-value cache that are committed at start: a second of one core on a small virtual machine. */
+    static final long CACHE_EARLY = 512 << 20;
+
     /** Values of Linux' sys/mman.h: PROT_READ | PROT_WRITE; MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE. */
     private static final int READ_WRITE = 3;
 
@@ -63,10 +67,20 @@ final class HostMemory implements AutoCloseable {
                 ? Mapping.map(bytes, arena)
                 : arena.allocate(Math.max(bytes, 1), ALIGNMENT).asSlice(0, bytes);
         booked.merge(part, bytes, Long::sum);
-        if (part == MemoryPart.ADAPTER_SLOTS && bytes >= MAPPED_FROM) {
-            touches.add(PageTouch.start(memory));
+        long early = early(part, bytes);
+        if (early >= MAPPED_FROM) {
+            touches.add(PageTouch.start(memory.asSlice(0, early)));
         }
         return memory;
+    }
+
+    /** What is committed before it is used. A cache may be most of the machine's memory, and most of it may never be needed. */
+    private static long early(MemoryPart part, long bytes) {
+        return switch (part) {
+            case ADAPTER_SLOTS -> bytes;
+            case KV_BLOCKS -> Math.min(bytes, CACHE_EARLY);
+            default -> 0;
+        };
     }
 
     synchronized long bookedBytes(MemoryPart part) {

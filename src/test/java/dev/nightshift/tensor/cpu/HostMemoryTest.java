@@ -79,12 +79,29 @@ class HostMemoryTest {
             }
 
             MemorySegment untouched = memory.allocate(MemoryPart.ADAPTER_SLOTS, bytes);
-            MemorySegment blocks = memory.allocate(MemoryPart.KV_BLOCKS, bytes);
+            MemorySegment workspace = memory.allocate(MemoryPart.WORKSPACE, bytes);
             memory.awaitTouched();
             for (long at = 0; at < bytes; at += 4096) {
                 assertThat(committed(pages, untouched.address() + at)).isTrue();
-                assertThat(committed(pages, blocks.address() + at)).isFalse();
+                assertThat(committed(pages, workspace.address() + at)).isFalse();
             }
+        }
+    }
+
+    /** Block 0 is taken first; most of a large cache may never be needed. */
+    @Test
+    void onlyTheFirstBlocksOfTheCacheAreCommittedInTheBackground() throws Exception {
+        Path pagemap = Path.of("/proc/self/pagemap");
+        Assumptions.assumeTrue(Files.exists(pagemap), "pages are seen through Linux' pagemap only");
+        try (HostMemory memory = new HostMemory(1L << 40);
+                RandomAccessFile pages = new RandomAccessFile(pagemap.toFile(), "r")) {
+            MemorySegment blocks = memory.allocate(MemoryPart.KV_BLOCKS, 1L << 36);
+            memory.awaitTouched();
+            assertThat(committed(pages, blocks.address())).isTrue();
+            assertThat(committed(pages, blocks.address() + HostMemory.CACHE_EARLY - 4096))
+                    .isTrue();
+            assertThat(committed(pages, blocks.address() + HostMemory.CACHE_EARLY + (4L << 20)))
+                    .isFalse();
         }
     }
 
