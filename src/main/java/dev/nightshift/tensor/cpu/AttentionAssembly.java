@@ -208,61 +208,111 @@ final class AttentionAssembly {
         }
     }
 
-    // weigh: registers 11 to 15 hold constants, 0 the maximum, 1 to 4 what an exponential needs, 5 and 6 the sums, 7
-    // the last maximum
-    private static final int LOG2_E = 15;
-    private static final int ROUND = 14;
-    private static final int LN2_HIGH = 13;
-    private static final int LN2_LOW = 12;
-    private static final int LOWEST = 11;
-    /** Where the coefficients of the series begin among the constants. */
-    private static final int POLYNOMIAL = 5;
+    // weigh: registers 0 the maximum, 1 and 2 the sums, 3 what vectors share, from 4 on three for each of four vectors
+    private static final int SUM = 1;
+    private static final int SHARED = 3;
+    private static final int X = 4;
+    private static final int SCALED = 8;
+    private static final int RESULT = 12;
+    private static final int AT_ONCE = 4;
 
-    /** What {@link #weigh()} reads, each constant eight times: first those that stay in registers. */
+    /** Places of the constants that {@link #weigh} reads: then come the coefficients of the series. */
+    private static final int LOWEST = 0;
+
+    private static final int LN2_LOW = 1;
+    private static final int LN2_HIGH = 2;
+    private static final int ROUND = 3;
+    private static final int LOG2_E = 4;
+    private static final int SERIES = 5;
+
+    private static final float[] CONSTANTS = {
+        Exponential.LOWEST,
+        -Exponential.LN2_LOW,
+        -Exponential.LN2_HIGH,
+        Exponential.ROUND,
+        Exponential.LOG2_E,
+        Exponential.C7,
+        Exponential.C6,
+        Exponential.C5,
+        Exponential.C4,
+        Exponential.C3,
+        Exponential.C2,
+        1,
+        1
+    };
+
+    /** What {@link #weigh} reads, each constant eight times. */
     static float[] constants() {
-        float[] once = {
-            Exponential.LOWEST,
-            -Exponential.LN2_LOW,
-            -Exponential.LN2_HIGH,
-            Exponential.ROUND,
-            Exponential.LOG2_E,
-            Exponential.C7,
-            Exponential.C6,
-            Exponential.C5,
-            Exponential.C4,
-            Exponential.C3,
-            Exponential.C2,
-            1,
-            1
-        };
-        float[] lanes = new float[VECTOR / Float.BYTES * once.length];
+        float[] lanes = new float[VECTOR / Float.BYTES * CONSTANTS.length];
         for (int i = 0; i < lanes.length; i++) {
-            lanes[i] = once[i * Float.BYTES / VECTOR];
+            lanes[i] = CONSTANTS[i * Float.BYTES / VECTOR];
         }
         return lanes;
     }
 
-    /** {@link AttentionLanes#weigh}. Arguments: RDI s, RSI state, RDX {@link #constants}, RCX columns, R8 rows. */
-    static byte[] weigh() {
-        return new AttentionAssembly(0, 0).softmax();
+    private static Memory constant(int place) {
+        return new Memory(RDX, place * VECTOR);
+    }
+
+    /** {@link AttentionLanes#weigh} for so many columns. Arguments: RDI s, RSI state, RDX {@link #constants}, RCX rows. */
+    static byte[] weigh(int columns) {
+        return new AttentionAssembly(1, 2 * columns).softmax();
     }
 
     private byte[] softmax() {
-        for (int register = LOWEST; register <= LOG2_E; register++) {
-            a.vmovups(register, new Memory(RDX, (register - LOWEST) * VECTOR));
-        }
-        Label row = a.here();
-        a.vbroadcastss(7, new Memory(RSI, 0));
-        a.vmaxps(0, 7, new Memory(RDI, 0));
-        a.vmaxps(1, 7, new Memory(RDI, VECTOR));
-        a.mov(RAX, RDI);
+        // all maxima first: the lanes' comparison is a chain too long to wait for in every row
+        a.mov(R8, RDI);
+        a.mov(R9, RSI);
         a.mov(R10, RCX);
-        Label larger = a.here();
-        a.vmaxps(0, 0, new Memory(RAX, 0));
-        a.vmaxps(1, 1, new Memory(RAX, VECTOR));
-        a.add(RAX, COLUMN);
+        Label comparison = a.here();
+        maximum();
+        a.vmovups(new Memory(R9, FACTOR), X);
+        a.vmovups(new Memory(R9, 0), 0);
+        a.add(R8, SCORES);
+        a.add(R9, STATE);
         a.sub(R10, 1);
-        a.jnz(larger);
+        a.jnz(comparison);
+        Label row = a.here();
+        a.vmovups(0, new Memory(RSI, 0));
+        a.vmovups(X, new Memory(RSI, FACTOR));
+        a.vsubps(X, X, 0);
+        exponentials(new Memory(RSI, FACTOR));
+        a.vmovups(new Memory(RSI, FACTOR), RESULT);
+        a.vmulps(SUM, RESULT, new Memory(RSI, SUMS));
+        a.vmulps(SUM + 1, RESULT, new Memory(RSI, SUMS + VECTOR));
+        for (int first = 0; first < vectors; first += AT_ONCE) {
+            int count = Math.min(AT_ONCE, vectors - first);
+            Memory[] scores = new Memory[count];
+            for (int v = 0; v < count; v++) {
+                scores[v] = new Memory(RDI, (first + v) * VECTOR);
+                a.vmovups(X + v, scores[v]);
+                a.vsubps(X + v, X + v, 0);
+            }
+            exponentials(scores);
+            for (int v = 0; v < count; v++) {
+                a.vmovups(scores[v], RESULT + v);
+                a.vaddps(SUM + v % 2, SUM + v % 2, RESULT + v);
+            }
+        }
+        a.vmovups(new Memory(RSI, SUMS), SUM);
+        a.vmovups(new Memory(RSI, SUMS + VECTOR), SUM + 1);
+        a.add(RDI, SCORES);
+        a.add(RSI, STATE);
+        a.sub(RCX, 1);
+        a.jnz(row);
+        a.vzeroupper();
+        a.ret();
+        return a.bytes();
+    }
+
+    /** The last maximum into X, the new one into 0, in all lanes. */
+    private void maximum() {
+        a.vbroadcastss(X, new Memory(R9, 0));
+        a.vmaxps(0, X, new Memory(R8, 0));
+        a.vmaxps(1, X, new Memory(R8, VECTOR));
+        for (int v = 2; v < vectors; v++) {
+            a.vmaxps(v % 2, v % 2, new Memory(R8, v * VECTOR));
+        }
         a.vmaxps(0, 0, 1);
         a.vperm2f128(1, 0);
         a.vmaxps(0, 0, 1);
@@ -270,54 +320,48 @@ final class AttentionAssembly {
         a.vmaxps(0, 0, 1);
         a.vpermilps(1, 0, 0xb1);
         a.vmaxps(0, 0, 1);
-        a.vmovups(new Memory(RSI, 0), 0);
-        a.vsubps(1, 7, 0);
-        exponential();
-        a.vmovups(new Memory(RSI, FACTOR), 3);
-        a.vmulps(5, 3, new Memory(RSI, SUMS));
-        a.vmulps(6, 3, new Memory(RSI, SUMS + VECTOR));
-        a.mov(RAX, RDI);
-        a.mov(R10, RCX);
-        Label weight = a.here();
-        for (int v = 0; v < 2; v++) {
-            a.vmovups(1, new Memory(RAX, v * VECTOR));
-            a.vsubps(1, 1, 0);
-            exponential();
-            a.vmovups(new Memory(RAX, v * VECTOR), 3);
-            a.vaddps(5 + v, 5 + v, 3);
-        }
-        a.add(RAX, COLUMN);
-        a.sub(R10, 1);
-        a.jnz(weight);
-        a.vmovups(new Memory(RSI, SUMS), 5);
-        a.vmovups(new Memory(RSI, SUMS + VECTOR), 6);
-        a.add(RDI, SCORES);
-        a.add(RSI, STATE);
-        a.sub(R8, 1);
-        a.jnz(row);
-        a.vzeroupper();
-        a.ret();
-        return a.bytes();
     }
 
-    /** {@link Exponential#of} of register 1, into 3, for what is not above {@code HIGHEST}; changes 1, 2, 4. */
-    private void exponential() {
-        a.vcmpnltps(4, 1, LOWEST);
-        a.vmovups(2, constant(ROUND));
-        a.vfmadd231ps(2, 1, LOG2_E);
-        a.vsubps(3, 2, ROUND);
-        a.vfmadd231ps(1, 3, LN2_HIGH);
-        a.vfmadd231ps(1, 3, LN2_LOW);
-        a.vmovups(3, new Memory(RDX, POLYNOMIAL * VECTOR));
-        for (int i = 0; i < 7; i++) {
-            a.vfmadd213ps(3, 1, new Memory(RDX, (POLYNOMIAL + 1 + i) * VECTOR));
+    /**
+     * {@link Exponential#of} of X, vectors side by side, since one alone is a chain of a dozen results that wait for each
+     * other; for what is not above {@code HIGHEST}.
+     *
+     * @param scores where what X holds came from before the maximum was taken off
+     */
+    private void exponentials(Memory... scores) {
+        int count = scores.length;
+        a.vmovups(SHARED, constant(LOG2_E));
+        for (int v = 0; v < count; v++) {
+            a.vmovups(SCALED + v, constant(ROUND));
+            a.vfmadd231ps(SCALED + v, X + v, SHARED);
         }
-        a.vpslld(2, 2, 23);
-        a.vpaddd(3, 3, 2);
-        a.vpand(3, 3, 4);
-    }
-
-    private static Memory constant(int register) {
-        return new Memory(RDX, (register - LOWEST) * VECTOR);
+        a.vmovups(SHARED, constant(ROUND));
+        for (int v = 0; v < count; v++) {
+            a.vsubps(RESULT + v, SCALED + v, SHARED);
+        }
+        for (int part : new int[] {LN2_HIGH, LN2_LOW}) {
+            a.vmovups(SHARED, constant(part));
+            for (int v = 0; v < count; v++) {
+                a.vfmadd231ps(X + v, RESULT + v, SHARED);
+            }
+        }
+        for (int v = 0; v < count; v++) {
+            a.vmovups(RESULT + v, constant(SERIES));
+        }
+        for (int term = SERIES + 1; term < CONSTANTS.length; term++) {
+            a.vmovups(SHARED, constant(term));
+            for (int v = 0; v < count; v++) {
+                a.vfmadd213ps(RESULT + v, X + v, SHARED);
+            }
+        }
+        a.vmovups(SHARED, constant(LOWEST));
+        for (int v = 0; v < count; v++) {
+            a.vpslld(SCALED + v, SCALED + v, 23);
+            a.vpaddd(RESULT + v, RESULT + v, SCALED + v);
+            a.vmovups(X + v, scores[v]);
+            a.vsubps(X + v, X + v, 0);
+            a.vcmpnltps(X + v, X + v, SHARED);
+            a.vpand(RESULT + v, RESULT + v, X + v);
+        }
     }
 }

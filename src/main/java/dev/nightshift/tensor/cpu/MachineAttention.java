@@ -17,8 +17,10 @@ final class MachineAttention implements AttentionLanes {
 
     private static final MethodHandle SCORES_OF_SIX = scores(SIX, 1);
     private static final MethodHandle SCORES_OF_THREE = scores(THREE, 2);
-    private static final MethodHandle WEIGH =
-            MachineCode.function(AttentionAssembly.weigh(), ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG);
+    private static final MethodHandle WEIGH_1 = weigh(1);
+    private static final MethodHandle WEIGH_2 = weigh(2);
+    private static final MethodHandle WEIGH_3 = weigh(3);
+    private static final MethodHandle WEIGH_4 = weigh(4);
     private static final MethodHandle VALUES_OF_SIX = values(SIX, 2);
     private static final MethodHandle VALUES_OF_THREE = values(THREE, 4);
     private static final MethodHandle SHORT_VALUES_OF_THREE = values(THREE, 2);
@@ -45,6 +47,10 @@ final class MachineAttention implements AttentionLanes {
     private static MethodHandle scores(int rows, int columns) {
         return MachineCode.function(
                 AttentionAssembly.scores(rows, columns), ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+    }
+
+    private static MethodHandle weigh(int columns) {
+        return MachineCode.function(AttentionAssembly.weigh(columns), ADDRESS, ADDRESS, ADDRESS, JAVA_LONG);
     }
 
     private static MethodHandle values(int rows, int vectors) {
@@ -96,8 +102,18 @@ final class MachineAttention implements AttentionLanes {
             vector.weigh(tile, columns);
             return;
         }
+        switch (columns) {
+            case 1 -> weigh(WEIGH_1, tile);
+            case 2 -> weigh(WEIGH_2, tile);
+            case 3 -> weigh(WEIGH_3, tile);
+            case 4 -> weigh(WEIGH_4, tile);
+            default -> throw new IllegalStateException("%d columns of %d scores".formatted(columns, QueryTile.SCORES));
+        }
+    }
+
+    private static void weigh(MethodHandle code, QueryTile tile) {
         try {
-            WEIGH.invokeExact(tile.s.memory(), tile.state.memory(), CONSTANTS, (long) columns, (long) tile.rows());
+            code.invokeExact(tile.s.memory(), tile.state.memory(), CONSTANTS, (long) tile.rows());
         } catch (Throwable e) {
             throw MachineCode.thrown(e);
         }

@@ -186,7 +186,7 @@ public final class Assembler {
     }
 
     /** {@code to = a * to + b}, one rounding. */
-    public void vfmadd213ps(int to, int a, Memory b) {
+    public void vfmadd213ps(int to, int a, int b) {
         vex(MAP_0F38, PREFIX_66, 0xa8, to, a, b);
     }
 

@@ -56,7 +56,7 @@ class AssemblerTest {
             instruction(a -> a.vpaddd(3, 13, 2), "c5 95 fe da"),
             instruction(a -> a.vperm2f128(1, 10), "c4 c3 2d 06 ca 01"),
             instruction(a -> a.vpermilps(1, 8, 0x4e), "c4 c3 7d 04 c8 4e"),
-            instruction(a -> a.vfmadd213ps(3, 1, at(R10, 224)), "c4 c2 75 a8 9a e0 00 00 00"),
+            instruction(a -> a.vfmadd213ps(3, 1, 12), "c4 c2 75 a8 dc"),
             instruction(a -> a.vzeroupper(), "c5 f8 77"),
             instruction(a -> a.mov(R10, RSI), "49 89 f2"),
             instruction(a -> a.mov(RAX, R15), "4c 89 f8"),
