@@ -8,6 +8,7 @@ import dev.nightshift.adapter.AdapterSlots;
 import dev.nightshift.adapter.ServedAdapters;
 import dev.nightshift.adapter.UploadLimits;
 import dev.nightshift.api.grpc.CallLimits;
+import dev.nightshift.api.grpc.ReaderPatience;
 import dev.nightshift.api.grpc.RunningCalls;
 import dev.nightshift.api.http.EdgeRoutes;
 import dev.nightshift.api.http.InFlight;
@@ -151,6 +152,12 @@ public class Wiring {
     @Singleton
     StreamTimes streamTimes() {
         return new StreamTimes(http.keepAlive(), http.slowReader());
+    }
+
+    @Produces
+    @Singleton
+    ReaderPatience readerPatience() {
+        return new ReaderPatience(http.slowReader());
     }
 
     @Produces

@@ -16,7 +16,8 @@ import java.util.Optional;
 
 /**
  * The packaged server from end to end, over HTTP, beside llama.cpp on the same threads: {@code make bench BENCH=server}. Rates are
- * the best of several runs, as the peer's are; between runs of the server nothing else runs.
+ * the best of several rounds, as the peer's are, after rounds that are thrown away: for its first half minute of work the JVM's
+ * compiler takes a part of the cores. All rounds are in the figures.
  *
  * <p>Prefill: time to the first token of a prompt of 512 tokens never seen before. Decode: one stream, time per output token.
  * Eight streams: their tokens from the last one's first to the first one's last, and beside it all tokens over the whole time,
@@ -27,7 +28,8 @@ public final class ServerBenchmark {
     private static final int PROMPT = 512;
     private static final int DECODED = 128;
     private static final int STREAMS = 8;
-    private static final int RUNS = 5;
+    private static final int WARM_UP = 6;
+    private static final int ROUNDS = 6;
 
     private final URI url;
 
@@ -57,18 +59,22 @@ public final class ServerBenchmark {
     }
 
     private void measure(ObjectNode figures) throws Exception {
-        run(1, 4, PROMPT, DECODED, 1); // compiles
         List<Double> prefill = new ArrayList<>();
         List<Double> decode = new ArrayList<>();
         List<Double> streams = new ArrayList<>();
         List<Double> withPrompts = new ArrayList<>();
-        for (int seed = 2; seed < 2 + RUNS; seed++) {
-            prefill.add(1000 * PROMPT / number(run(1, 1, PROMPT, 2, seed), "ttft_ms_p50"));
-            decode.add(1000 / number(run(1, 1, 16, DECODED, seed), "tpot_ms_mean"));
+        for (int round = 0; round < WARM_UP + ROUNDS; round++) {
+            prefill.add(round(1000 * PROMPT / number(run(1, 1, PROMPT, 2, round), "ttft_ms_p50")));
+            decode.add(round(1000 / number(run(1, 1, 16, DECODED, round), "tpot_ms_mean")));
             List<StreamedCall.Outcome> outcomes = new ArrayList<>();
-            withPrompts.add(number(run(STREAMS, STREAMS, 16, DECODED, seed, outcomes), "output_tokens_per_second"));
-            streams.add(together(outcomes));
+            withPrompts.add(
+                    round(number(run(STREAMS, STREAMS, 16, DECODED, round, outcomes), "output_tokens_per_second")));
+            streams.add(round(together(outcomes)));
         }
+        figures.put("warm_up_rounds", WARM_UP);
+        figures.putPOJO("prefill_rounds", prefill);
+        figures.putPOJO("decode_rounds", decode);
+        figures.putPOJO("eight_streams_rounds", streams);
         figures.put("prefill_tokens_per_second", best(prefill));
         figures.put("decode_tokens_per_second", best(decode));
         figures.put("eight_streams_tokens_per_second", best(streams));
@@ -127,7 +133,11 @@ public final class ServerBenchmark {
     }
 
     private static double best(List<Double> rates) {
-        return round(rates.stream().mapToDouble(Double::doubleValue).max().orElseThrow());
+        return rates.stream()
+                .skip(WARM_UP)
+                .mapToDouble(Double::doubleValue)
+                .max()
+                .orElseThrow();
     }
 
     private static double round(double value) {

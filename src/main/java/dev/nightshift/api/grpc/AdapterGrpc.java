@@ -51,9 +51,11 @@ public class AdapterGrpc extends AdapterServiceGrpc.AdapterServiceImplBase {
     private static final int LIMIT_MAX = 10_000;
 
     private final ServedAdapters adapters;
+    private final ReaderPatience patience;
 
-    AdapterGrpc(ServedAdapters adapters) {
+    AdapterGrpc(ServedAdapters adapters, ReaderPatience patience) {
         this.adapters = adapters;
+        this.patience = patience;
     }
 
     @Override
@@ -154,7 +156,7 @@ public class AdapterGrpc extends AdapterServiceGrpc.AdapterServiceImplBase {
     public void downloadAdapter(DownloadAdapterRequest request, StreamObserver<DownloadAdapterResponse> observer) {
         Once.guard(observer, () -> {
             FolderDownload download = adapters.get().download(named(request.getName()));
-            DownloadStream.start(observer, AdapterMessages::chunk, AdapterMessages.content(download));
+            DownloadStream.start(observer, patience, AdapterMessages::chunk, AdapterMessages.content(download));
         });
     }
 
@@ -243,7 +245,7 @@ public class AdapterGrpc extends AdapterServiceGrpc.AdapterServiceImplBase {
     public void downloadExport(DownloadExportRequest request, StreamObserver<DownloadExportResponse> observer) {
         Once.guard(observer, () -> {
             FolderDownload download = adapters.get().downloadExport(named(request.getName()));
-            DownloadStream.start(observer, ExportMessages::chunk, AdapterMessages.content(download));
+            DownloadStream.start(observer, patience, ExportMessages::chunk, AdapterMessages.content(download));
         });
     }
 

@@ -10,7 +10,6 @@ import java.io.BufferedOutputStream;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.time.Duration;
 import java.util.Arrays;
 import java.util.function.Function;
 import org.jboss.logging.Logger;
@@ -24,22 +23,22 @@ final class DownloadStream<R> extends OutputStream {
 
     private static final Logger LOG = Logger.getLogger(DownloadStream.class);
     private static final int CHUNK_BYTES = 1 << 18;
-    /** A client that reads nothing for so long counts as gone. */
-    private static final Duration STALLED = Duration.ofSeconds(60);
-
     private final ServerCallStreamObserver<R> call;
+    private final ReaderPatience patience;
     private final PacedCall<R> paced;
     private final Function<ByteString, R> message;
 
-    private DownloadStream(ServerCallStreamObserver<R> call, Function<ByteString, R> message) {
+    private DownloadStream(ServerCallStreamObserver<R> call, ReaderPatience patience, Function<ByteString, R> message) {
         this.call = call;
-        this.paced = new PacedCall<>(call);
+        this.patience = patience;
+        this.paced = new PacedCall<>(call, patience);
         this.message = message;
     }
 
     /** Takes the content over and closes it. */
-    static <R> void start(StreamObserver<R> observer, Function<ByteString, R> message, Content content) {
-        DownloadStream<R> stream = new DownloadStream<>((ServerCallStreamObserver<R>) observer, message);
+    static <R> void start(
+            StreamObserver<R> observer, ReaderPatience patience, Function<ByteString, R> message, Content content) {
+        DownloadStream<R> stream = new DownloadStream<>((ServerCallStreamObserver<R>) observer, patience, message);
         Thread.ofVirtual().name("download").start(() -> stream.run(content));
     }
 
@@ -48,6 +47,9 @@ final class DownloadStream<R> extends OutputStream {
                 OutputStream out = new BufferedOutputStream(this, CHUNK_BYTES)) {
             content.writeTo(out);
             call.onCompleted();
+        } catch (ServingException e) {
+            LOG.debugf("A download ended early: %s", e.getMessage());
+            call.onError(Failures.answer(e));
         } catch (IOException e) {
             LOG.debugf("A download ended early: %s", e.getMessage());
             if (!call.isCancelled()) {
@@ -65,10 +67,10 @@ final class DownloadStream<R> extends OutputStream {
     public void write(byte[] bytes, int from, int count) throws IOException {
         R chunk = message.apply(UnsafeByteOperations.unsafeWrap(Arrays.copyOfRange(bytes, from, from + count)));
         try {
-            switch (paced.send(chunk, STALLED)) {
+            switch (paced.send(chunk)) {
                 case WRITTEN -> {}
                 case LEFT -> throw new IOException("the client has gone");
-                case STALLED -> throw new IOException("nothing was read for " + STALLED.toSeconds() + " s");
+                case STALLED -> throw patience.stalled("the download");
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

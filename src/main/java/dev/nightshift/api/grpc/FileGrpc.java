@@ -28,9 +28,11 @@ public class FileGrpc extends FileServiceGrpc.FileServiceImplBase {
     private static final int LIMIT_MAX = 10_000;
 
     private final FileStore files;
+    private final ReaderPatience patience;
 
-    FileGrpc(FileStore files) {
+    FileGrpc(FileStore files, ReaderPatience patience) {
         this.files = files;
+        this.patience = patience;
     }
 
     @Override
@@ -88,6 +90,7 @@ public class FileGrpc extends FileServiceGrpc.FileServiceImplBase {
                 observer,
                 () -> DownloadStream.start(
                         observer,
+                        patience,
                         chunk -> DownloadFileResponse.newBuilder()
                                 .setChunk(chunk)
                                 .build(),

@@ -26,15 +26,14 @@ public class FineTuneGrpc extends FineTuneServiceGrpc.FineTuneServiceImplBase {
     private static final int LIMIT = 20;
     private static final int LIMIT_MAX = 100;
     private static final int EVENTS_PER_TURN = 100;
-    /** A watcher that reads nothing for so long counts as gone. */
-    private static final Duration STALLED = Duration.ofSeconds(60);
-
     private static final Duration LOOK = Duration.ofMillis(500);
 
     private final FineTuneJobs jobs;
+    private final ReaderPatience patience;
 
-    FineTuneGrpc(FineTuneJobs jobs) {
+    FineTuneGrpc(FineTuneJobs jobs, ReaderPatience patience) {
         this.jobs = jobs;
+        this.patience = patience;
     }
 
     @Override
@@ -93,7 +92,7 @@ public class FineTuneGrpc extends FineTuneServiceGrpc.FineTuneServiceImplBase {
     @Blocking
     public void watchFineTuneJob(WatchFineTuneJobRequest request, StreamObserver<FineTuneEvent> observer) {
         ServerCallStreamObserver<FineTuneEvent> call = (ServerCallStreamObserver<FineTuneEvent>) observer;
-        PacedCall<FineTuneEvent> paced = new PacedCall<>(call);
+        PacedCall<FineTuneEvent> paced = new PacedCall<>(call, patience);
         Thread.ofVirtual()
                 .name("job-watch")
                 .start(() -> Once.guard(call, () -> {
@@ -129,10 +128,9 @@ public class FineTuneGrpc extends FineTuneServiceGrpc.FineTuneServiceImplBase {
         }
     }
 
-    private static void send(PacedCall<FineTuneEvent> call, FineTuneEvent event) throws InterruptedException {
-        if (call.send(event, STALLED) == PacedCall.Fate.STALLED) {
-            throw new ServingException(
-                    ErrorCode.CANCELLED, "none of the job's events was read for " + STALLED.toSeconds() + " s");
+    private void send(PacedCall<FineTuneEvent> call, FineTuneEvent event) throws InterruptedException {
+        if (call.send(event) == PacedCall.Fate.STALLED) {
+            throw patience.stalled("the job's events");
         }
     }
 }

@@ -3,7 +3,6 @@ package dev.nightshift.api.grpc;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.vertx.core.Context;
 import io.vertx.core.Vertx;
-import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Semaphore;
@@ -25,12 +24,14 @@ final class PacedCall<R> {
     }
 
     private final ServerCallStreamObserver<R> call;
+    private final ReaderPatience patience;
     private final Context connection;
     private final Semaphore signals = new Semaphore(0);
 
     /** Sets the call's handlers; on the thread that the call came on, before anything is written. */
-    PacedCall(ServerCallStreamObserver<R> call) {
+    PacedCall(ServerCallStreamObserver<R> call, ReaderPatience patience) {
         this.call = call;
+        this.patience = patience;
         this.connection = Vertx.currentContext();
         call.setOnReadyHandler(signals::release);
         call.setOnCancelHandler(signals::release);
@@ -40,15 +41,14 @@ final class PacedCall<R> {
         return call.isCancelled();
     }
 
-    /** @param patience how long the client's window may stay full */
-    Fate send(R message, Duration patience) throws InterruptedException {
+    Fate send(R message) throws InterruptedException {
         while (!left()) {
             // before the question: a signal that comes after its answer is not lost
             signals.drainPermits();
             if (offer(message)) {
                 return Fate.WRITTEN;
             }
-            if (!left() && !signals.tryAcquire(patience.toMillis(), TimeUnit.MILLISECONDS)) {
+            if (!left() && !signals.tryAcquire(patience.slowReader().toMillis(), TimeUnit.MILLISECONDS)) {
                 return Fate.STALLED;
             }
         }

@@ -200,8 +200,13 @@ class AdapterGrpcTest {
                 .as("bytes taken of %d for a reader of one message", adapter.weights().length)
                 .isBetween((long) CHUNK / 2, (long) WINDOW + 4 * CHUNK)
                 .isLessThan(adapter.weights().length / 2);
-        reader.readOn();
-        assertThat(bytes.get()).isGreaterThan(adapter.weights().length);
+        // the reader stays, for longer than the tests' nightshift.slow-reader
+        assertThat(OpenFiles.closed(weights, SOON)).as("given up").isTrue();
+        assertThat(reader.readOnToFailure().getDescription()).contains("nothing of the download was read for 3000 ms");
+        assertThat(bytes.get()).isLessThan(adapter.weights().length);
+        AtomicLong whole = new AtomicLong();
+        stubborn(whole).readOn();
+        assertThat(whole.get()).isGreaterThan(adapter.weights().length);
         assertThat(OpenFiles.closed(weights, SOON)).as("closed at its end").isTrue();
         Stubborn<DownloadAdapterRequest, DownloadAdapterResponse> leaving = stubborn(bytes);
         assertThat(leaving.awaitFirst()).isTrue();

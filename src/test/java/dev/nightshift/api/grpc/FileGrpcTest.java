@@ -177,8 +177,17 @@ class FileGrpcTest {
         assertThat(OpenFiles.settled(open -> open.endsWith(file.getId())))
                 .as("bytes taken from the file for a reader of one message")
                 .isBetween((long) CHUNK, (long) WINDOW + 4 * CHUNK);
-        reader.readOn();
-        assertThat(bytes.get()).isEqualTo(content.length);
+        // the reader stays, for longer than the tests' nightshift.slow-reader
+        assertThat(OpenFiles.closed(open -> open.endsWith(file.getId()), SOON))
+                .as("given up")
+                .isTrue();
+        Status end = reader.readOnToFailure();
+        assertThat(end.getCode()).isEqualTo(Status.Code.CANCELLED);
+        assertThat(end.getDescription()).contains("nothing of the download was read for 3000 ms");
+        assertThat(bytes.get()).isLessThan(content.length / 2);
+        AtomicLong whole = new AtomicLong();
+        stubborn(file, whole).readOn();
+        assertThat(whole.get()).isEqualTo(content.length);
         assertThat(OpenFiles.closed(open -> open.endsWith(file.getId()), SOON))
                 .as("closed at its end")
                 .isTrue();

@@ -233,8 +233,16 @@ class FineTuneGrpcTest {
             assertThat(job.settledRowsRead())
                     .as("events read for a reader of one")
                     .isBetween(1L, (long) WINDOW / EventfulJob.EVENT_CHARACTERS + 2 * EventfulJob.TURN);
-            reader.readOn();
-            assertThat(events.get()).isGreaterThan(EventfulJob.EVENTS).isEqualTo(job.events());
+            // the reader stays, for longer than the tests' nightshift.slow-reader
+            await("the end of the watch", () -> !watched());
+            Status end = reader.readOnToFailure();
+            assertThat(end.getCode()).isEqualTo(Status.Code.CANCELLED);
+            assertThat(end.getDescription()).contains("nothing of the job's events was read for 3000 ms");
+            assertThat(events.get()).isLessThan(job.events());
+
+            AtomicLong all = new AtomicLong();
+            stubborn(job, all).readOn();
+            assertThat(all.get()).isGreaterThan(EventfulJob.EVENTS).isEqualTo(job.events());
             await("the end of the watch", () -> !watched());
 
             Stubborn<WatchFineTuneJobRequest, FineTuneEvent> leaving = stubborn(job, events);

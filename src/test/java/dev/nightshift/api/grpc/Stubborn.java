@@ -1,9 +1,11 @@
 package dev.nightshift.api.grpc;
 
+import io.grpc.Status;
 import io.grpc.stub.ClientCallStreamObserver;
 import io.grpc.stub.ClientResponseObserver;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
@@ -54,6 +56,17 @@ final class Stubborn<Q, R> implements ClientResponseObserver<Q, R> {
     void readOn() throws Exception {
         call.request(Integer.MAX_VALUE);
         end.get(60, TimeUnit.SECONDS);
+    }
+
+    /** Reads on, to a failure that this returns. */
+    Status readOnToFailure() throws Exception {
+        call.request(Integer.MAX_VALUE);
+        try {
+            end.get(60, TimeUnit.SECONDS);
+        } catch (ExecutionException e) {
+            return Status.fromThrowable(e.getCause());
+        }
+        throw new AssertionError("the stream came to its end");
     }
 
     void leave() {
