@@ -83,23 +83,32 @@ final class AttentionAssembly {
 
     /**
      * {@link AttentionLanes#scores}. Arguments: RDI q, RSI addresses of columns, RDX s, RCX bytes from one d of the keys to the next,
-     * R8 headDim, R9 how often {@code columns} columns.
+     * R8 headDim, R9 how often {@code columns} columns; on the stack how many bytes after its keys a column's values lie.
+     *
+     * @param ahead whether a line of values is fetched with every line of keys: what the step needs next
      */
-    static byte[] scores(int rows, int columns) {
-        return new AttentionAssembly(rows, 2 * columns).scores();
+    static byte[] scores(int rows, int columns, boolean ahead) {
+        return new AttentionAssembly(rows, 2 * columns).scores(ahead);
     }
 
-    private byte[] scores() {
+    private byte[] scores(boolean ahead) {
         int columns = vectors / 2;
         General[] keys = {RAX, RBX};
         Memory[] places = new Memory[vectors];
         for (int v = 0; v < vectors; v++) {
             places[v] = new Memory(keys[v / 2], v % 2 * VECTOR);
         }
+        General[] values = {R12, R13};
         a.push(RBX);
+        a.push(R12);
+        a.push(R13);
         Label column = a.here();
         for (int c = 0; c < columns; c++) {
             a.mov(keys[c], new Memory(RSI, c * Long.BYTES));
+            if (ahead) {
+                a.mov(values[c], keys[c]);
+                a.add(values[c], new Memory(RSP, 8 * 4));
+            }
         }
         a.mov(R10, RDI);
         a.mov(R11, R8);
@@ -108,6 +117,10 @@ final class AttentionAssembly {
         multiply(places, R10, HEAD);
         for (int c = 0; c < columns; c++) {
             a.add(keys[c], RCX);
+            if (ahead) {
+                a.prefetcht0(new Memory(values[c], 0));
+                a.add(values[c], RCX);
+            }
         }
         a.add(R10, Float.BYTES);
         a.sub(R11, 1);
@@ -121,6 +134,8 @@ final class AttentionAssembly {
         a.add(RDX, columns * COLUMN);
         a.sub(R9, 1);
         a.jnz(column);
+        a.pop(R13);
+        a.pop(R12);
         a.pop(RBX);
         a.vzeroupper();
         a.ret();

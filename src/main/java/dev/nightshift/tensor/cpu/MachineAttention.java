@@ -15,8 +15,8 @@ final class MachineAttention implements AttentionLanes {
 
     private static final int LONG_PART = 2 * PART;
 
-    private static final MethodHandle SCORES_OF_SIX = scores(SIX, 1);
-    private static final MethodHandle SCORES_OF_THREE = scores(THREE, 2);
+    private static final MethodHandle SCORES_OF_SIX = scores(SIX, 1, true);
+    private static final MethodHandle SCORES_OF_THREE = scores(THREE, 2, false);
     private static final MethodHandle WEIGH_1 = weigh(1);
     private static final MethodHandle WEIGH_2 = weigh(2);
     private static final MethodHandle WEIGH_3 = weigh(3);
@@ -44,9 +44,16 @@ final class MachineAttention implements AttentionLanes {
         this.vector = vector;
     }
 
-    private static MethodHandle scores(int rows, int columns) {
+    private static MethodHandle scores(int rows, int columns, boolean ahead) {
         return MachineCode.function(
-                AttentionAssembly.scores(rows, columns), ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+                AttentionAssembly.scores(rows, columns, ahead),
+                ADDRESS,
+                ADDRESS,
+                ADDRESS,
+                JAVA_LONG,
+                JAVA_LONG,
+                JAVA_LONG,
+                JAVA_LONG);
     }
 
     private static MethodHandle weigh(int columns) {
@@ -90,7 +97,13 @@ final class MachineAttention implements AttentionLanes {
     private static void scores(MethodHandle code, QueryTile tile, Longs keys, int times, int keyStride, int headDim) {
         try {
             code.invokeExact(
-                    tile.q.memory(), keys.memory(), tile.s.memory(), 4L * keyStride, (long) headDim, (long) times);
+                    tile.q.memory(),
+                    keys.memory(),
+                    tile.s.memory(),
+                    4L * keyStride,
+                    (long) headDim,
+                    (long) times,
+                    4L * headDim * keyStride);
         } catch (Throwable e) {
             throw MachineCode.thrown(e);
         }
