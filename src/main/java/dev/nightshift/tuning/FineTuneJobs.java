@@ -314,26 +314,34 @@ public final class FineTuneJobs {
     }
 
     private Job move(String id, Set<JobState> from, JobState to, String text) {
-        Job moved = database.change(handle -> {
-            Job job = JobRows.find(handle, id).orElseThrow(() -> unknown(id)).job();
-            // the runner may move it between reading and writing
-            if (!from.contains(job.state()) || !JobRows.move(handle, id, job.state(), to, clock.instant())) {
-                throw new ServingException(
-                        ErrorCode.CONFLICT,
-                        "job %s is %s; it can become %s from %s only"
-                                .formatted(
-                                        id,
-                                        job.state().wire(),
-                                        to.wire(),
-                                        from.stream()
-                                                .map(JobState::wire)
-                                                .sorted()
-                                                .toList()));
-            }
-            HistoryRows.event(handle, id, message(Job.Event.Level.INFO, text));
-            return JobRows.find(handle, id).orElseThrow().job();
-        });
+        Optional<Job> moved;
+        do {
+            moved = database.change(handle -> {
+                JobState state = JobRows.find(handle, id)
+                        .orElseThrow(() -> unknown(id))
+                        .job()
+                        .state();
+                if (!from.contains(state)) {
+                    throw new ServingException(
+                            ErrorCode.CONFLICT,
+                            "job %s is %s; it can become %s from %s only"
+                                    .formatted(
+                                            id,
+                                            state.wire(),
+                                            to.wire(),
+                                            from.stream()
+                                                    .map(JobState::wire)
+                                                    .sorted()
+                                                    .toList()));
+                }
+                if (!JobRows.move(handle, id, state, to, clock.instant())) {
+                    return Optional.empty(); // the runner has moved it between reading and writing
+                }
+                HistoryRows.event(handle, id, message(Job.Event.Level.INFO, text));
+                return Optional.of(JobRows.find(handle, id).orElseThrow().job());
+            });
+        } while (moved.isEmpty());
         changes.signal();
-        return moved;
+        return moved.get();
     }
 }

@@ -8,6 +8,8 @@ import dev.nightshift.failure.ServingException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -15,7 +17,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
@@ -221,6 +225,26 @@ class JobRunnerTest {
             process.await(id, JobState.RUNNING);
             assertThat(process.jobs.cancel(id).state()).isEqualTo(JobState.CANCELLED);
             assertThatThrownBy(() -> process.jobs.resume(id)).isInstanceOf(ServingException.class);
+        }
+    }
+
+    @Test
+    void aCancelThatMeetsAnotherMoveComesAfterIt() throws Exception {
+        try (SimulatedProcess process = process()) {
+            Map<String, Object> body = request("train");
+            body.put("hyperparameters", Map.of("n_epochs", 40, "batch_size", 4));
+            String id = process.jobs.create(body).id();
+            process.await(id, JobState.RUNNING);
+            FutureTask<Job> cancel = new FutureTask<>(() -> process.jobs.cancel(id));
+            process.jobs.database().change(handle -> {
+                assertThat(JobRows.move(handle, id, JobState.RUNNING, JobState.PAUSED, Instant.now()))
+                        .isTrue();
+                // it sees a running job, and waits for this row
+                Thread.ofVirtual().start(cancel);
+                LockSupport.parkNanos(Duration.ofMillis(300).toNanos());
+                return null;
+            });
+            assertThat(cancel.get(10, TimeUnit.SECONDS).state()).isEqualTo(JobState.CANCELLED);
         }
     }
 
