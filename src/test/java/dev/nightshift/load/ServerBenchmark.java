@@ -16,8 +16,8 @@ import java.util.Optional;
 
 /**
  * The packaged server from end to end, over HTTP, beside llama.cpp on the same threads: {@code make bench BENCH=server}. Rates are
- * the best of several rounds, as the peer's are, after rounds that are thrown away: for its first half minute of work the JVM's
- * compiler takes a part of the cores. All rounds are in the figures.
+ * the best of several rounds, as the peer's are, after rounds that are thrown away, as the JVM's compiler takes a part of the
+ * cores in them. All rounds are in the figures.
  *
  * <p>Prefill: time to the first token of a prompt of 512 tokens never seen before. Decode: one stream, time per output token.
  * Eight streams: their tokens from the last one's first to the first one's last, and beside it all tokens over the whole time,
@@ -28,8 +28,8 @@ public final class ServerBenchmark {
     private static final int PROMPT = 512;
     private static final int DECODED = 128;
     private static final int STREAMS = 8;
-    private static final int WARM_UP = 6;
-    private static final int ROUNDS = 6;
+    private static final int WARM_UP = 2;
+    private static final int ROUNDS = 10;
 
     private final URI url;
 
