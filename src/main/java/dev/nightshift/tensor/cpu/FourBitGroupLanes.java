@@ -6,6 +6,27 @@ interface FourBitGroupLanes {
     /** Rows of x that are packed together, as {@link RowGroups} does. */
     int GROUP = 4;
 
+    /** Where {@link FewRowsLanes} does this work. */
+    FourBitGroupLanes NONE = new FourBitGroupLanes() {
+        @Override
+        public int most() {
+            return 0;
+        }
+
+        @Override
+        public void groups(
+                Floats x,
+                int columns,
+                int groups,
+                long tile,
+                int segments,
+                int segment,
+                CodeTable table,
+                Floats totals) {
+            throw new IllegalStateException("no kernel for groups of rows");
+        }
+    };
+
     /** Groups up to which this is faster than a panel. */
     int most();
 

@@ -24,7 +24,7 @@ record Kernels(int bits, boolean machineCode) {
     }
 
     FourBitGroupLanes fourBitGroups() {
-        return machineCode ? new MachineGroups() : at(FourBitGroupLanes.class, FourBitGroups.class);
+        return machineCode ? FourBitGroupLanes.NONE : at(FourBitGroupLanes.class, FourBitGroups.class);
     }
 
     DenseLanes dense() {
@@ -33,6 +33,10 @@ record Kernels(int bits, boolean machineCode) {
 
     DenseGroupLanes denseGroups() {
         return machineCode ? new MachineGroups() : DenseGroupLanes.NONE;
+    }
+
+    FewRowsLanes fewRows() {
+        return machineCode ? new MachineFewRows() : FewRowsLanes.NONE;
     }
 
     PanelLanes panels() {

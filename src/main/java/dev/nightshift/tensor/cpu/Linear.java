@@ -34,6 +34,7 @@ final class Linear implements Workers.Job {
     private final FourBitGroupLanes fourBitGroups;
     private final DenseLanes dense;
     private final DenseGroupLanes denseGroups;
+    private final FewRows fewRows;
     private final PanelLanes panels;
     private final int tileRows;
     /** Length of k that a panel covers. */
@@ -61,9 +62,10 @@ final class Linear implements Workers.Job {
     private long outStride;
     private long bias;
 
-    Linear(Workers workers, Kernels kernels, Adapters adapters) {
+    Linear(Workers workers, Kernels kernels, Adapters adapters, Scratch scratch) {
         this.workers = workers;
         this.adapters = adapters;
+        fewRows = new FewRows(workers, kernels.fewRows(), tileRows(kernels.bits()), scratch);
         fourBit = kernels.fourBit();
         fourBitGroups = kernels.fourBitGroups();
         denseGroups = kernels.denseGroups();
@@ -92,12 +94,23 @@ final class Linear implements Workers.Job {
 
     void run(Tensor out, Tensor x, PreparedWeight weight, Tensor bias, LoraRows lora) {
         int count = Math.toIntExact(x.shape().axis(0));
-        int columns = weight.columns();
         boolean adapted = lora != null && adapters.any(lora, count);
-        int most = Math.max(1, Math.min(ROWS, INPUT / columns));
         this.weight = weight;
         outStride = 4L * weight.rows();
         this.bias = bias == null || adapted ? 0 : Raw.address(bias);
+        if (count > 1 && fewRows.takes(weight, count)) {
+            fewRows.run(out, x, weight, this.bias);
+        } else {
+            run(out, x, count);
+        }
+        if (adapted) {
+            adapters.run(out, x, weight, bias, lora);
+        }
+    }
+
+    private void run(Tensor out, Tensor x, int count) {
+        int columns = weight.columns();
+        int most = Math.max(1, Math.min(ROWS, INPUT / columns));
         for (int row = 0; row < count; row += most) {
             rows = Math.min(most, count - row);
             few = few(RowGroups.count(rows, FourBitGroupLanes.GROUP));
@@ -114,9 +127,6 @@ final class Linear implements Workers.Job {
             }
             this.out = Raw.address(out) + row * outStride;
             workers.run(this, weight.tiles());
-        }
-        if (adapted) {
-            adapters.run(out, x, weight, bias, lora);
         }
     }
 

@@ -19,6 +19,7 @@ public final class VectorOps implements TensorOps {
     private final Kernels kernels;
     private final HostMemory memory;
     private final Workers workers;
+    private final Scratch scratch;
     private final TilePacker packer;
     private final Linear linear;
     private final Rows rows;
@@ -43,8 +44,9 @@ public final class VectorOps implements TensorOps {
         workers = new Workers(threads);
         RowLanes rowLanes = Lanes.at(bits, RowLanes.class, RowVectors.class);
         int tileRows = Linear.tileRows(bits);
+        scratch = new Scratch(threads);
         packer = new TilePacker(memory, workers, tileRows, kernels.codeOrder());
-        linear = new Linear(workers, kernels, new Adapters(workers, rowLanes, tileRows));
+        linear = new Linear(workers, kernels, new Adapters(workers, rowLanes, tileRows), scratch);
         rows = new Rows(workers, rowLanes);
         attention = new Attention(workers, kernels.attention(), rowLanes);
         sampling = new Sampling(workers, rowLanes);
@@ -255,6 +257,7 @@ public final class VectorOps implements TensorOps {
             closed = true;
             workers.close();
             training.close();
+            scratch.close();
             memory.close();
         }
     }

@@ -20,6 +20,13 @@ final class Workers implements AutoCloseable {
     interface Job {
         /** @param thread number of the thread that runs it, for its scratch memory */
         void run(int item, int thread);
+
+        /** Items that one thread has claimed together. */
+        default void run(int from, int to, int thread) {
+            for (int item = from; item < to; item++) {
+                run(item, thread);
+            }
+        }
     }
 
     private final int threads;
@@ -65,9 +72,7 @@ final class Workers implements AutoCloseable {
             return;
         }
         if (threads == 1 || items == 1) {
-            for (int i = 0; i < items; i++) {
-                job.run(i, 0);
-            }
+            job.run(0, items, 0);
             return;
         }
         // an odd number without items closes the last job before its fields change under a late member
@@ -114,9 +119,7 @@ final class Workers implements AutoCloseable {
             }
             int to = Math.min(from + step, count);
             try {
-                for (int i = from; i < to; i++) {
-                    mine.run(i, thread);
-                }
+                mine.run(from, to, thread);
             } catch (RuntimeException | Error e) {
                 failure = e;
             } finally {

@@ -129,6 +129,38 @@ class VectorWidthsTest {
         }
     }
 
+    /** Threads' pieces that begin and end inside parts, a part without a whole tile, and calls that a part is too long for. */
+    @Test
+    void aFusedWeightGivesWhatItsPartsGive() {
+        Random random = new Random(7);
+        int columns = 128;
+        for (int[] sizes : new int[][] {{70, 20, 96}, {1200, 33, 64}}) {
+            List<Weight> parts = new ArrayList<>();
+            for (int size : sizes) {
+                parts.add(CpuFixtures.fourBit(random, FourBitCode.NF4, size, columns, 64));
+            }
+            int total = Arrays.stream(sizes).sum();
+            float[] bias = CpuFixtures.normal(random, total);
+            for (int rows : new int[] {2, 5, 8, 11}) {
+                float[] x = CpuFixtures.normal(random, rows * columns);
+                float[] wanted = new float[rows * total];
+                int first = 0;
+                for (Weight part : parts) {
+                    float[] own = Arrays.copyOfRange(bias, first, first + part.rows());
+                    float[] out = chain(x, (Weight.FourBit) part, 64, own);
+                    for (int row = 0; row < rows; row++) {
+                        System.arraycopy(out, row * part.rows(), wanted, row * total + first, part.rows());
+                    }
+                    first += part.rows();
+                }
+                sameAtEveryWidth(
+                        "fused " + Arrays.toString(sizes) + ", rows " + rows,
+                        ops -> linear(ops, x, new Weight.Fused(parts), bias),
+                        wanted);
+            }
+        }
+    }
+
     @Test
     void denseLinearIsTheChainOverSegments() {
         Random random = new Random(2);

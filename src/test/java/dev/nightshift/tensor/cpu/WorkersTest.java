@@ -3,6 +3,7 @@ package dev.nightshift.tensor.cpu;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import org.junit.jupiter.api.Test;
 
@@ -18,6 +19,37 @@ class WorkersTest {
                 for (int item = 0; item < items; item++) {
                     assertThat(runs.get(item)).as("job %d, item %d", job, item).isEqualTo(1);
                 }
+            }
+        }
+    }
+
+    @Test
+    void itemsClaimedTogetherAreRunTogether() {
+        for (int threads : new int[] {1, 2}) {
+            try (Workers workers = new Workers(threads)) {
+                AtomicIntegerArray done = new AtomicIntegerArray(1000);
+                AtomicInteger claims = new AtomicInteger();
+                Workers.Job job = new Workers.Job() {
+                    @Override
+                    public void run(int item, int thread) {
+                        throw new IllegalStateException("item %d alone".formatted(item));
+                    }
+
+                    @Override
+                    public void run(int from, int to, int thread) {
+                        claims.incrementAndGet();
+                        for (int item = from; item < to; item++) {
+                            done.incrementAndGet(item);
+                        }
+                    }
+                };
+                workers.run(job, done.length());
+                for (int item = 0; item < done.length(); item++) {
+                    assertThat(done.get(item))
+                            .as("item %d, %d threads", item, threads)
+                            .isEqualTo(1);
+                }
+                assertThat(claims.get()).isLessThan(done.length() / 10);
             }
         }
     }

@@ -1,6 +1,10 @@
 package dev.nightshift.tensor.cpu.x86;
 
 import java.io.ByteArrayOutputStream;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
  * Encodes the instructions of kernels, named as Intel's manual (Software Developer's Manual, volume 2) names them, destination
@@ -14,6 +18,7 @@ public final class Assembler {
     private static final int PREFIX_66 = 1;
 
     private final ByteArrayOutputStream code = new ByteArrayOutputStream();
+    private final List<Landing> landings = new ArrayList<>();
 
     /** General registers by their numbers. */
     public enum General {
@@ -35,15 +40,57 @@ public final class Assembler {
         R15
     }
 
-    /** An address: register and displacement in bytes. */
-    public record Memory(General base, int displacement) {}
+    /**
+     * An address: base, an index or null, times 1, 2, 4 or 8, and a displacement in bytes.
+     *
+     * @param index any but RSP
+     */
+    public record Memory(General base, General index, int scale, int displacement) {
+        public Memory {
+            if (index == General.RSP || Integer.bitCount(scale) != 1 || scale < 1 || scale > 8) {
+                throw new IllegalStateException("index %s times %d".formatted(index, scale));
+            }
+        }
+
+        public Memory(General base, int displacement) {
+            this(base, null, 1, displacement);
+        }
+
+        private int indexNumber() {
+            return index == null ? 0 : index.ordinal();
+        }
+    }
 
     /** A place to jump back to. */
     public record Label(int offset) {}
 
+    /** A jump ahead, to the place that {@link #land} will say. */
+    public record Jump(int after) {}
+
+    private record Landing(Jump jump, int offset) {}
+
     /** The code so far. */
     public byte[] bytes() {
-        return code.toByteArray();
+        byte[] bytes = code.toByteArray();
+        ByteBuffer words = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+        for (Landing landing : landings) {
+            words.putInt(
+                    landing.jump().after() - Integer.BYTES,
+                    landing.offset() - landing.jump().after());
+        }
+        return bytes;
+    }
+
+    /** Jumps ahead. */
+    public Jump jmp() {
+        bytes(0xe9);
+        word(0);
+        return new Jump(code.size());
+    }
+
+    /** The next instruction is where the jump goes. */
+    public void land(Jump jump) {
+        landings.add(new Landing(jump, code.size()));
     }
 
     /** The place that the next instruction will have. */
@@ -63,8 +110,8 @@ public final class Assembler {
 
     /** Brings a line of memory near; any address is allowed. */
     public void prefetcht0(Memory line) {
-        if (line.base().ordinal() > 7) {
-            bytes(0x41);
+        if (line.base().ordinal() > 7 || line.indexNumber() > 7) {
+            bytes(0x40 | line.indexNumber() >> 3 << 1 | line.base().ordinal() >> 3);
         }
         bytes(0x0f);
         operands(0x18, 1, line);
@@ -190,8 +237,18 @@ public final class Assembler {
         vex(MAP_0F38, PREFIX_66, 0xa8, to, a, b);
     }
 
+    /** {@code to = a * to + b}, one rounding. */
+    public void vfmadd213ps(int to, int a, Memory b) {
+        vex(MAP_0F38, PREFIX_66, 0xa8, to, a, b);
+    }
+
     /** {@code to += a * b}, one rounding. */
     public void vfmadd231ps(int to, int a, int b) {
+        vex(MAP_0F38, PREFIX_66, 0xb8, to, a, b);
+    }
+
+    /** {@code to += a * b}, one rounding. */
+    public void vfmadd231ps(int to, int a, Memory b) {
         vex(MAP_0F38, PREFIX_66, 0xb8, to, a, b);
     }
 
@@ -207,7 +264,10 @@ public final class Assembler {
 
     /** 64 bits of memory. */
     public void mov(General to, Memory from) {
-        bytes(0x48 | to.ordinal() >> 3 << 2 | from.base().ordinal() >> 3);
+        bytes(0x48
+                | to.ordinal() >> 3 << 2
+                | from.indexNumber() >> 3 << 1
+                | from.base().ordinal() >> 3);
         operands(0x8b, to.ordinal(), from);
     }
 
@@ -218,7 +278,10 @@ public final class Assembler {
 
     /** As {@link #add(General, General)}, with 64 bits of memory. */
     public void add(General to, Memory value) {
-        bytes(0x48 | to.ordinal() >> 3 << 2 | value.base().ordinal() >> 3);
+        bytes(0x48
+                | to.ordinal() >> 3 << 2
+                | value.indexNumber() >> 3 << 1
+                | value.base().ordinal() >> 3);
         operands(0x03, to.ordinal(), value);
     }
 
@@ -308,12 +371,12 @@ public final class Assembler {
     }
 
     private void vex(int map, int prefix, int opcode, int reg, int second, int rm) {
-        vexPrefix(map, prefix, reg, second, check(rm));
+        vexPrefix(map, prefix, reg, second, 0, check(rm));
         bytes(opcode, 0xc0 | reg % 8 << 3 | rm % 8);
     }
 
     private void vex(int map, int prefix, int opcode, int reg, int second, Memory rm) {
-        vexPrefix(map, prefix, reg, second, rm.base().ordinal());
+        vexPrefix(map, prefix, reg, second, rm.indexNumber(), rm.base().ordinal());
         operands(opcode, reg, rm);
     }
 
@@ -321,9 +384,11 @@ public final class Assembler {
         int base = rm.base().ordinal() % 8;
         int displacement = rm.displacement();
         boolean near = displacement == (byte) displacement;
-        bytes(opcode, (near ? 0x40 : 0x80) | reg % 8 << 3 | base);
-        if (base == General.RSP.ordinal()) {
-            bytes(0x24);
+        boolean indexed = rm.index() != null || base == General.RSP.ordinal();
+        bytes(opcode, (near ? 0x40 : 0x80) | reg % 8 << 3 | (indexed ? 4 : base));
+        if (indexed) {
+            int index = rm.index() == null ? General.RSP.ordinal() : rm.indexNumber() % 8;
+            bytes(Integer.numberOfTrailingZeros(rm.scale()) << 6 | index << 3 | base);
         }
         if (near) {
             bytes(displacement);
@@ -333,10 +398,10 @@ public final class Assembler {
     }
 
     /** The three-byte prefix: inverted high bits of the registers, map, inverted second operand, 256 bits, prefix. */
-    private void vexPrefix(int map, int prefix, int reg, int second, int rm) {
-        int high = (check(reg) >> 3 ^ 1) << 7 | 1 << 6 | (rm >> 3 ^ 1) << 5;
+    private void vexPrefix(int map, int prefix, int reg, int second, int index, int rm) {
+        int high = (check(reg) >> 3 ^ 1) << 7 | (index >> 3 ^ 1) << 6 | (rm >> 3 ^ 1) << 5;
         int rest = (~check(second) & 15) << 3 | 1 << 2 | prefix;
-        if (map == MAP_0F && rm < 8) {
+        if (map == MAP_0F && rm < 8 && index < 8) {
             bytes(0xc5, high & 0x80 | rest);
         } else {
             bytes(0xc4, high | map, rest);

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.nightshift.tensor.cpu.x86.Assembler.General;
+import dev.nightshift.tensor.cpu.x86.Assembler.Jump;
 import dev.nightshift.tensor.cpu.x86.Assembler.Label;
 import dev.nightshift.tensor.cpu.x86.Assembler.Memory;
 import java.lang.foreign.FunctionDescriptor;
@@ -57,6 +58,15 @@ class AssemblerTest {
             instruction(a -> a.vperm2f128(1, 10), "c4 c3 2d 06 ca 01"),
             instruction(a -> a.vpermilps(1, 8, 0x4e), "c4 c3 7d 04 c8 4e"),
             instruction(a -> a.vfmadd213ps(3, 1, 12), "c4 c2 75 a8 dc"),
+            instruction(a -> a.vfmadd213ps(3, 9, at(RBX, 0x120)), "c4 e2 35 a8 9b 20 01 00 00"),
+            instruction(a -> a.vfmadd231ps(7, 12, at(RAX, 0x2a0)), "c4 e2 1d b8 b8 a0 02 00 00"),
+            instruction(a -> a.vfmadd231ps(11, 1, at(R13, 32)), "c4 42 75 b8 5d 20"),
+            instruction(a -> a.vbroadcastss(15, new Memory(R10, RSI, 2, 4)), "c4 42 7d 18 7c 72 04"),
+            instruction(a -> a.vbroadcastss(15, new Memory(RBX, RSI, 1, 8)), "c4 62 7d 18 7c 33 08"),
+            instruction(a -> a.vmovups(2, new Memory(RAX, R9, 8, 64)), "c4 a1 7c 10 54 c8 40"),
+            instruction(a -> a.vmovups(new Memory(R12, RCX, 4, -128), 9), "c4 41 7c 11 4c 8c 80"),
+            instruction(a -> a.mov(RBX, new Memory(RSP, R9, 2, 16)), "4a 8b 5c 4c 10"),
+            instruction(a -> a.prefetcht0(new Memory(RSI, R13, 4, 64)), "42 0f 18 4c ae 40"),
             instruction(a -> a.vzeroupper(), "c5 f8 77"),
             instruction(a -> a.mov(R10, RSI), "49 89 f2"),
             instruction(a -> a.mov(RAX, R15), "4c 89 f8"),
@@ -120,6 +130,29 @@ class AssemblerTest {
                 Executable.function(a.bytes(), FunctionDescriptor.of(ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG))
                         .invokeExact(10L);
         assertThat(sum).isEqualTo(55);
+    }
+
+    @Test
+    void codeJumpsAhead() throws Throwable {
+        Optional<String> obstacle = Executable.obstacle(Set.of());
+        assumeTrue(obstacle.isEmpty(), () -> "no machine code here: " + obstacle.get());
+        Assembler a = new Assembler();
+        a.mov(RAX, RDI);
+        Jump over = a.jmp();
+        a.add(RAX, 100);
+        a.land(over);
+        a.add(RAX, 1);
+        a.ret();
+        long sum = (long)
+                Executable.function(a.bytes(), FunctionDescriptor.of(ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG))
+                        .invokeExact(10L);
+        assertThat(sum).isEqualTo(11);
+    }
+
+    @Test
+    void indicesThatAreNoneAreRefused() {
+        assertThatThrownBy(() -> new Memory(RAX, RSP, 1, 0)).hasMessageContaining("index RSP");
+        assertThatThrownBy(() -> new Memory(RAX, RCX, 3, 0)).hasMessageContaining("times 3");
     }
 
     @Test
