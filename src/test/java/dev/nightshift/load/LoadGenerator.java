@@ -1,12 +1,16 @@
 package dev.nightshift.load;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.vertx.core.Vertx;
+import io.vertx.core.VertxOptions;
+import io.vertx.core.http.HttpClient;
+import io.vertx.core.http.HttpClientRequest;
+import io.vertx.core.http.HttpClientResponse;
+import io.vertx.core.http.HttpMethod;
+import io.vertx.core.http.PoolOptions;
+import io.vertx.core.http.RequestOptions;
 import java.io.IOException;
 import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.util.ArrayList;
 import java.util.List;
@@ -46,10 +50,9 @@ public final class LoadGenerator {
         Random random = new Random(options.seed());
         long[] due = Arrivals.schedule(options.requests(), options.rate(), options.burstiness(), random);
         Semaphore places = new Semaphore(options.concurrency());
-        try (HttpClient client = HttpClient.newBuilder()
-                        .version(HttpClient.Version.HTTP_1_1)
-                        .build();
-                var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+        Vertx vertx = Vertx.vertx(new VertxOptions().setEventLoopPoolSize(1));
+        try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            HttpClient client = vertx.createHttpClient(new PoolOptions().setHttp1MaxSize(options.concurrency()));
             List<String> models =
                     options.models().isEmpty() ? List.of(firstModel(client, options.url())) : options.models();
             StreamedCall call = new StreamedCall(client, options.url());
@@ -81,6 +84,8 @@ public final class LoadGenerator {
                 outcomes.add(each.get());
             }
             return outcomes;
+        } finally {
+            vertx.close();
         }
     }
 
@@ -88,10 +93,17 @@ public final class LoadGenerator {
         return random.ints(count, FIRST_ID, FIRST_ID + IDS).toArray();
     }
 
-    private static String firstModel(HttpClient client, URI url) throws IOException, InterruptedException {
-        HttpRequest request = HttpRequest.newBuilder(url.resolve("/v1/models")).build();
-        JsonNode models = JSON.readValue(
-                client.send(request, HttpResponse.BodyHandlers.ofString()).body(), JsonNode.class);
-        return models.path("data").path(0).path("id").asText();
+    private static String firstModel(HttpClient client, URI url)
+            throws IOException, InterruptedException, ExecutionException {
+        String models = url.resolve("/v1/models").toString();
+        String body = client.request(
+                        new RequestOptions().setMethod(HttpMethod.GET).setAbsoluteURI(models))
+                .compose(HttpClientRequest::send)
+                .compose(HttpClientResponse::body)
+                .toCompletionStage()
+                .toCompletableFuture()
+                .get()
+                .toString();
+        return JSON.readTree(body).path("data").path(0).path("id").asText();
     }
 }

@@ -13,11 +13,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.IntStream;
 
 /**
  * The packaged server from end to end, over HTTP, beside llama.cpp on the same threads: {@code make bench BENCH=server}. Rates are
- * the best of several rounds, as the peer's are, after rounds that are thrown away, as the JVM's compiler takes a part of the
- * cores in them. All rounds are in the figures.
+ * the best of several rounds, as the peer's are, after half a minute of rounds that are thrown away, as the JVM's compiler takes
+ * up to a sixth of a core in them. All rounds are in the figures.
  *
  * <p>Prefill: time to the first token of a prompt of 512 tokens never seen before. Decode: one stream, time per output token.
  * Eight streams: their tokens from the last one's first to the first one's last, and beside it all tokens over the whole time,
@@ -28,8 +29,8 @@ public final class ServerBenchmark {
     private static final int PROMPT = 512;
     private static final int DECODED = 128;
     private static final int STREAMS = 8;
-    private static final int WARM_UP = 2;
-    private static final int ROUNDS = 10;
+    private static final int WARM_UP = 6;
+    private static final int ROUNDS = 12;
 
     private final URI url;
 
@@ -80,6 +81,7 @@ public final class ServerBenchmark {
         figures.put("eight_streams_tokens_per_second", best(streams));
         figures.put("eight_streams_with_prompts_tokens_per_second", best(withPrompts));
         figures.put("eight_streams_over_prefill", round(best(streams) / best(prefill)));
+        figures.put("eight_streams_over_prefill_round_by_round", round(medianRatio(streams, prefill)));
     }
 
     /** Tokens a second while all of them decode. */
@@ -138,6 +140,15 @@ public final class ServerBenchmark {
                 .mapToDouble(Double::doubleValue)
                 .max()
                 .orElseThrow();
+    }
+
+    /** Of the rates' ratio in each round: what spells of a busy machine slow in both. */
+    private static double medianRatio(List<Double> rates, List<Double> others) {
+        double[] ratios = IntStream.range(WARM_UP, rates.size())
+                .mapToDouble(round -> rates.get(round) / others.get(round))
+                .sorted()
+                .toArray();
+        return (ratios[(ratios.length - 1) / 2] + ratios[ratios.length / 2]) / 2;
     }
 
     private static double round(double value) {

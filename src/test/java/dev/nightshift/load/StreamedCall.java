@@ -1,21 +1,25 @@
 package dev.nightshift.load;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import java.io.BufferedReader;
-import java.io.IOException;
-import java.io.InputStream;
-import java.io.InputStreamReader;
+import io.vertx.core.buffer.Buffer;
+import io.vertx.core.http.HttpClient;
+import io.vertx.core.http.HttpClientResponse;
+import io.vertx.core.http.HttpMethod;
+import io.vertx.core.http.RequestOptions;
+import io.vertx.core.parsetools.RecordParser;
 import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpResponse;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 
-/** One streamed completion over HTTP, timed at the client. */
+/**
+ * One streamed completion over HTTP, timed at the client. The client shares the cores with the server that it measures: one event
+ * loop reads all streams, and pieces of text are not parsed.
+ */
 final class StreamedCall {
     private static final ObjectMapper JSON = new ObjectMapper();
     // as the server under test writes them; a quote inside a text would be escaped
@@ -43,10 +47,24 @@ final class StreamedCall {
     }
 
     /** @param chunksMax hang up after so many pieces of text */
-    Outcome run(String model, int[] prompt, int outputTokens, long dueNanos, int chunksMax) {
-        List<Long> chunks = new ArrayList<>();
+    Outcome run(String model, int[] prompt, int outputTokens, long dueNanos, int chunksMax)
+            throws InterruptedException {
+        Reading reading = new Reading(dueNanos, chunksMax);
+        client.request(new RequestOptions().setMethod(HttpMethod.POST).setAbsoluteURI(url.toString()))
+                .compose(request ->
+                        request.putHeader("Content-Type", "application/json").send(body(model, prompt, outputTokens)))
+                .onSuccess(reading::begin)
+                .onFailure(e -> reading.fail(e.toString()));
         try {
-            byte[] body = JSON.writeValueAsBytes(Map.of(
+            return reading.outcome.get();
+        } catch (ExecutionException e) {
+            throw new IllegalStateException(e.getCause());
+        }
+    }
+
+    private static Buffer body(String model, int[] prompt, int outputTokens) {
+        try {
+            return Buffer.buffer(JSON.writeValueAsBytes(Map.of(
                     "model",
                     model,
                     "prompt",
@@ -60,61 +78,76 @@ final class StreamedCall {
                     "stream",
                     true,
                     "stream_options",
-                    Map.of("include_usage", true)));
-            HttpRequest request = HttpRequest.newBuilder(url)
-                    .header("Content-Type", "application/json")
-                    .POST(HttpRequest.BodyPublishers.ofByteArray(body))
-                    .build();
-            HttpResponse<InputStream> response = client.send(request, HttpResponse.BodyHandlers.ofInputStream());
-            try (InputStream stream = response.body()) {
-                if (response.statusCode() != 200) {
-                    return failed(dueNanos, chunks, response.statusCode() + " " + text(stream));
-                }
-                return read(stream, dueNanos, chunks, chunksMax);
-            }
-        } catch (IOException e) {
-            return failed(dueNanos, chunks, e.toString());
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            return failed(dueNanos, chunks, "interrupted");
+                    Map.of("include_usage", true))));
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException(e);
         }
     }
 
-    private static Outcome read(InputStream stream, long dueNanos, List<Long> chunks, int chunksMax)
-            throws IOException {
-        BufferedReader lines = new BufferedReader(new InputStreamReader(stream, StandardCharsets.UTF_8));
-        int tokens = 0;
-        for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+    /** A response as its bytes come, on the event loop. */
+    private static final class Reading {
+        final CompletableFuture<Outcome> outcome = new CompletableFuture<>();
+        private final long dueNanos;
+        private final int chunksMax;
+        private final List<Long> chunks = new ArrayList<>();
+        private int tokens;
+
+        Reading(long dueNanos, int chunksMax) {
+            this.dueNanos = dueNanos;
+            this.chunksMax = chunksMax;
+        }
+
+        void begin(HttpClientResponse response) {
+            if (response.statusCode() != 200) {
+                response.body()
+                        .onSuccess(body -> fail(response.statusCode() + " " + body))
+                        .onFailure(e -> fail(e.toString()));
+                return;
+            }
+            RecordParser lines = RecordParser.newDelimited("\n", response);
+            lines.exceptionHandler(e -> fail(e.toString()));
+            lines.handler(line -> line(line.toString(), response));
+            lines.endHandler(end -> fail("the stream ended without [DONE]"));
+        }
+
+        private void line(String line, HttpClientResponse response) {
             if (!line.startsWith("data: ")) {
-                continue;
+                return;
             }
             if (line.equals("data: [DONE]")) {
-                return new Outcome(dueNanos, chunks, System.nanoTime(), tokens, false, null);
+                end(tokens, false, null);
+                return;
             }
-            // the client shares the cores with the server that it measures: a piece of text is not parsed
             if (line.contains(USAGE) || line.contains(ERROR)) {
-                JsonNode data = JSON.readTree(line.substring("data: ".length()));
-                if (data.has("error")) {
-                    return failed(dueNanos, chunks, data.get("error").toString());
+                try {
+                    JsonNode data = JSON.readTree(line.substring("data: ".length()));
+                    if (data.has("error")) {
+                        fail(data.get("error").toString());
+                        return;
+                    }
+                    tokens = data.path("usage").path("completion_tokens").asInt(tokens);
+                } catch (JsonProcessingException e) {
+                    fail(e.toString());
+                    return;
                 }
-                tokens = data.path("usage").path("completion_tokens").asInt(tokens);
             }
             int text = line.indexOf(TEXT);
             if (text >= 0 && line.charAt(text + TEXT.length()) != '"') {
                 chunks.add(System.nanoTime());
-                if (chunks.size() >= chunksMax) {
-                    return new Outcome(dueNanos, chunks, System.nanoTime(), chunks.size(), true, null);
+                if (chunks.size() == chunksMax) {
+                    end(chunks.size(), true, null);
+                    response.request().connection().close();
                 }
             }
         }
-        return failed(dueNanos, chunks, "the stream ended without [DONE]");
-    }
 
-    private static Outcome failed(long dueNanos, List<Long> chunks, String why) {
-        return new Outcome(dueNanos, chunks, System.nanoTime(), 0, false, why);
-    }
+        void fail(String why) {
+            end(0, false, why);
+        }
 
-    private static String text(InputStream stream) throws IOException {
-        return new String(stream.readAllBytes(), StandardCharsets.UTF_8);
+        /** The first end counts. */
+        private void end(int tokens, boolean cancelled, String failure) {
+            outcome.complete(new Outcome(dueNanos, List.copyOf(chunks), System.nanoTime(), tokens, cancelled, failure));
+        }
     }
 }
