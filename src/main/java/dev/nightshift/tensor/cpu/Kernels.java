@@ -13,7 +13,7 @@ record Kernels(int bits, boolean machineCode) {
                 bits, wanted == CpuKernels.AUTO && bits == MachineCode.BITS && MachineCode.OBSTACLE.isEmpty());
     }
 
-    /** What {@link #fourBit} and {@link #fourBitGroups} read. */
+    /** What {@link #fourBit}, {@link #fourBitGroups} and {@link #fewRows} read. */
     CodeOrder codeOrder() {
         return machineCode ? CodeOrder.COLUMNS : CodeOrder.ROWS;
     }
