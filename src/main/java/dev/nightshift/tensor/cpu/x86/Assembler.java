@@ -1,6 +1,11 @@
 package dev.nightshift.tensor.cpu.x86;
 
-import java.io.ByteArrayOutputStream;
+import static dev.nightshift.tensor.cpu.x86.Encoder.MAP_0F;
+import static dev.nightshift.tensor.cpu.x86.Encoder.MAP_0F38;
+import static dev.nightshift.tensor.cpu.x86.Encoder.MAP_0F3A;
+import static dev.nightshift.tensor.cpu.x86.Encoder.NO_PREFIX;
+import static dev.nightshift.tensor.cpu.x86.Encoder.PREFIX_66;
+
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
@@ -8,17 +13,22 @@ import java.util.List;
 
 /**
  * Encodes the instructions of kernels, named as Intel's manual (Software Developer's Manual, volume 2) names them, destination
- * first. Vector instructions work on 256 bits: AVX2 and FMA3.
+ * first. Vector instructions work on 256 bits (AVX2 and FMA3, 16 registers) or on 512 (AVX-512F, BW and DQ, 32 registers), whole
+ * registers always.
  */
 public final class Assembler {
-    private static final int MAP_0F = 1;
-    private static final int MAP_0F38 = 2;
-    private static final int MAP_0F3A = 3;
-    private static final int NO_PREFIX = 0;
-    private static final int PREFIX_66 = 1;
-
-    private final ByteArrayOutputStream code = new ByteArrayOutputStream();
+    private final Encoder code;
     private final List<Landing> landings = new ArrayList<>();
+
+    /** For vectors of 256 bits. */
+    public Assembler() {
+        this(256);
+    }
+
+    /** @param bits of a vector: 256 or 512 */
+    public Assembler(int bits) {
+        code = new Encoder(bits);
+    }
 
     /** General registers by their numbers. */
     public enum General {
@@ -56,7 +66,7 @@ public final class Assembler {
             this(base, null, 1, displacement);
         }
 
-        private int indexNumber() {
+        int indexNumber() {
             return index == null ? 0 : index.ordinal();
         }
     }
@@ -71,7 +81,7 @@ public final class Assembler {
 
     /** The code so far. */
     public byte[] bytes() {
-        byte[] bytes = code.toByteArray();
+        byte[] bytes = code.toBytes();
         ByteBuffer words = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
         for (Landing landing : landings) {
             words.putInt(
@@ -83,8 +93,15 @@ public final class Assembler {
 
     /** Jumps ahead. */
     public Jump jmp() {
-        bytes(0xe9);
-        word(0);
+        code.bytes(0xe9);
+        code.word(0);
+        return new Jump(code.size());
+    }
+
+    /** Jumps ahead if the last result was zero. */
+    public Jump jz() {
+        code.bytes(0x0f, 0x84);
+        code.word(0);
         return new Jump(code.size());
     }
 
@@ -98,226 +115,267 @@ public final class Assembler {
         return new Label(code.size());
     }
 
-    /** Eight floats from memory, at any alignment. */
+    /** A register from memory, at any alignment. */
     public void vmovups(int to, Memory from) {
-        vex(MAP_0F, NO_PREFIX, 0x10, to, 0, from);
+        code.vex(MAP_0F, NO_PREFIX, 0x10, to, 0, from);
     }
 
-    /** Eight floats to memory, at any alignment. */
+    /** A register to memory, at any alignment. */
     public void vmovups(Memory to, int from) {
-        vex(MAP_0F, NO_PREFIX, 0x11, from, 0, to);
+        code.vex(MAP_0F, NO_PREFIX, 0x11, from, 0, to);
+    }
+
+    /** Eight floats from memory, at any alignment and either width. */
+    public void vmovupsEight(int to, Memory from) {
+        code.vexPrefix(MAP_0F, NO_PREFIX, to, 0, from.indexNumber(), from.base().ordinal());
+        code.operands(0x10, to, from);
+    }
+
+    /** Eight floats to memory, at any alignment and either width. */
+    public void vmovupsEight(Memory to, int from) {
+        code.vexPrefix(MAP_0F, NO_PREFIX, from, 0, to.indexNumber(), to.base().ordinal());
+        code.operands(0x11, from, to);
+    }
+
+    /** Brings a line of memory near, to be written; any address is allowed. */
+    public void prefetchw(Memory line) {
+        prefetch(0x0d, line);
     }
 
     /** Brings a line of memory near; any address is allowed. */
     public void prefetcht0(Memory line) {
-        if (line.base().ordinal() > 7 || line.indexNumber() > 7) {
-            bytes(0x40 | line.indexNumber() >> 3 << 1 | line.base().ordinal() >> 3);
-        }
-        bytes(0x0f);
-        operands(0x18, 1, line);
+        prefetch(0x18, line);
     }
 
-    /** One float of memory to all eight lanes. */
+    private void prefetch(int opcode, Memory line) {
+        if (line.base().ordinal() > 7 || line.indexNumber() > 7) {
+            code.bytes(0x40 | line.indexNumber() >> 3 << 1 | line.base().ordinal() >> 3);
+        }
+        code.bytes(0x0f);
+        code.operands(opcode, 1, line);
+    }
+
+    /** One float of memory to all lanes. */
     public void vbroadcastss(int to, Memory from) {
-        vex(MAP_0F38, PREFIX_66, 0x18, to, 0, from);
+        code.one(MAP_0F38, PREFIX_66, 0x18, to, 0, from, false);
     }
 
     /** Exclusive or; of a register with itself it makes zeros. */
     public void vxorps(int to, int a, int b) {
-        vex(MAP_0F, NO_PREFIX, 0x57, to, a, b);
+        code.vex(MAP_0F, NO_PREFIX, 0x57, to, a, b);
     }
 
     /** Bytes of {@code table} at the places in {@code index}, in each half of the register by itself. */
     public void vpshufb(int to, int table, int index) {
-        vex(MAP_0F38, PREFIX_66, 0x00, to, table, index);
+        code.vex(MAP_0F38, PREFIX_66, 0x00, to, table, index);
     }
 
     /** And of all bits. */
     public void vpand(int to, int a, Memory b) {
-        vex(MAP_0F, PREFIX_66, 0xdb, to, a, b);
+        code.vex(MAP_0F, PREFIX_66, 0xdb, to, a, b);
     }
 
     /** And of all bits. */
     public void vpand(int to, int a, int b) {
-        vex(MAP_0F, PREFIX_66, 0xdb, to, a, b);
+        code.vex(MAP_0F, PREFIX_66, 0xdb, to, a, b);
     }
 
-    /** Sixteen words, each shifted right; zeros come in. */
+    /** Words, each shifted right; zeros come in. */
     public void vpsrlw(int to, int from, int bits) {
-        vex(MAP_0F, PREFIX_66, 0x71, 2, to, from);
-        code.write(bits);
+        code.vex(MAP_0F, PREFIX_66, 0x71, 2, to, from);
+        code.bytes(bits);
     }
 
-    /** All bits of a lane where eight ints are equal, none where not. */
+    /** Ints, each shifted right; zeros come in. */
+    public void vpsrld(int to, int from, int bits) {
+        code.vex(MAP_0F, PREFIX_66, 0x72, 2, to, from);
+        code.bytes(bits);
+    }
+
+    /** Ints of {@code table} at the places that the low bits of the ints in {@code index} say. */
+    public void vpermd(int to, int index, int table) {
+        code.vex(MAP_0F38, PREFIX_66, 0x36, to, index, table);
+    }
+
+    /** All bits of a lane where ints are equal, none where not; at 256 bits. */
     public void vpcmpeqd(int to, int a, int b) {
-        vex(MAP_0F, PREFIX_66, 0x76, to, a, b);
+        code.narrow("vpcmpeqd");
+        code.vex(MAP_0F, PREFIX_66, 0x76, to, a, b);
     }
 
-    /** Eight ints, each shifted left. */
+    /** Ints, each shifted left. */
     public void vpslld(int to, int from, int bits) {
-        vex(MAP_0F, PREFIX_66, 0x72, 6, to, from);
-        code.write(bits);
+        code.vex(MAP_0F, PREFIX_66, 0x72, 6, to, from);
+        code.bytes(bits);
     }
 
     /** Bytes of a and b in turn, from the lower half of each half register. */
     public void vpunpcklbw(int to, int a, int b) {
-        vex(MAP_0F, PREFIX_66, 0x60, to, a, b);
+        code.vex(MAP_0F, PREFIX_66, 0x60, to, a, b);
     }
 
     /** Bytes of a and b in turn, from the upper half of each half register. */
     public void vpunpckhbw(int to, int a, int b) {
-        vex(MAP_0F, PREFIX_66, 0x68, to, a, b);
+        code.vex(MAP_0F, PREFIX_66, 0x68, to, a, b);
     }
 
     /** Words of a and b in turn, from the lower half of each half register. */
     public void vpunpcklwd(int to, int a, int b) {
-        vex(MAP_0F, PREFIX_66, 0x61, to, a, b);
+        code.vex(MAP_0F, PREFIX_66, 0x61, to, a, b);
     }
 
     /** Words of a and b in turn, from the upper half of each half register. */
     public void vpunpckhwd(int to, int a, int b) {
-        vex(MAP_0F, PREFIX_66, 0x69, to, a, b);
+        code.vex(MAP_0F, PREFIX_66, 0x69, to, a, b);
     }
 
     /** {@code to = a + b}. */
     public void vaddps(int to, int a, Memory b) {
-        vex(MAP_0F, NO_PREFIX, 0x58, to, a, b);
+        code.vex(MAP_0F, NO_PREFIX, 0x58, to, a, b);
     }
 
     /** {@code to = a + b}. */
     public void vaddps(int to, int a, int b) {
-        vex(MAP_0F, NO_PREFIX, 0x58, to, a, b);
+        code.vex(MAP_0F, NO_PREFIX, 0x58, to, a, b);
     }
 
     /** {@code to = a - b}. */
     public void vsubps(int to, int a, int b) {
-        vex(MAP_0F, NO_PREFIX, 0x5c, to, a, b);
+        code.vex(MAP_0F, NO_PREFIX, 0x5c, to, a, b);
     }
 
     /** {@code to = a * b}. */
     public void vmulps(int to, int a, Memory b) {
-        vex(MAP_0F, NO_PREFIX, 0x59, to, a, b);
+        code.vex(MAP_0F, NO_PREFIX, 0x59, to, a, b);
     }
 
     /** The larger of a and b, b where one is no number. */
     public void vmaxps(int to, int a, int b) {
-        vex(MAP_0F, NO_PREFIX, 0x5f, to, a, b);
+        code.vex(MAP_0F, NO_PREFIX, 0x5f, to, a, b);
     }
 
     /** The larger of a and b, b where one is no number. */
     public void vmaxps(int to, int a, Memory b) {
-        vex(MAP_0F, NO_PREFIX, 0x5f, to, a, b);
+        code.vex(MAP_0F, NO_PREFIX, 0x5f, to, a, b);
     }
 
-    /** All bits of a lane where a is not less than b, or one is no number; none elsewhere. */
+    /** All bits of a lane where a is not less than b, or one is no number, none elsewhere; at 256 bits. */
     public void vcmpnltps(int to, int a, int b) {
-        vex(MAP_0F, NO_PREFIX, 0xc2, to, a, b);
-        code.write(5);
+        code.narrow("vcmpnltps");
+        code.vex(MAP_0F, NO_PREFIX, 0xc2, to, a, b);
+        code.bytes(5);
     }
 
-    /** Eight ints, {@code to = a + b}. */
+    /** Ints, {@code to = a + b}. */
     public void vpaddd(int to, int a, int b) {
-        vex(MAP_0F, PREFIX_66, 0xfe, to, a, b);
+        code.vex(MAP_0F, PREFIX_66, 0xfe, to, a, b);
     }
 
-    /** Halves of a register exchanged. */
+    /** Halves of a register exchanged; at 256 bits. */
     public void vperm2f128(int to, int from) {
-        vex(MAP_0F3A, PREFIX_66, 0x06, to, from, from);
-        code.write(1);
+        code.narrow("vperm2f128");
+        code.vex(MAP_0F3A, PREFIX_66, 0x06, to, from, from);
+        code.bytes(1);
     }
 
     /** Floats within each half of a register, by two bits a place. */
     public void vpermilps(int to, int from, int places) {
-        vex(MAP_0F3A, PREFIX_66, 0x04, to, 0, from);
-        code.write(places);
+        code.vex(MAP_0F3A, PREFIX_66, 0x04, to, 0, from);
+        code.bytes(places);
     }
 
     /** {@code to = a * to + b}, one rounding. */
     public void vfmadd213ps(int to, int a, int b) {
-        vex(MAP_0F38, PREFIX_66, 0xa8, to, a, b);
+        code.vex(MAP_0F38, PREFIX_66, 0xa8, to, a, b);
     }
 
     /** {@code to = a * to + b}, one rounding. */
     public void vfmadd213ps(int to, int a, Memory b) {
-        vex(MAP_0F38, PREFIX_66, 0xa8, to, a, b);
+        code.vex(MAP_0F38, PREFIX_66, 0xa8, to, a, b);
     }
 
     /** {@code to += a * b}, one rounding. */
     public void vfmadd231ps(int to, int a, int b) {
-        vex(MAP_0F38, PREFIX_66, 0xb8, to, a, b);
+        code.vex(MAP_0F38, PREFIX_66, 0xb8, to, a, b);
     }
 
     /** {@code to += a * b}, one rounding. */
     public void vfmadd231ps(int to, int a, Memory b) {
-        vex(MAP_0F38, PREFIX_66, 0xb8, to, a, b);
+        code.vex(MAP_0F38, PREFIX_66, 0xb8, to, a, b);
+    }
+
+    /** {@code to += a * b}, one rounding, b being one float of memory for all lanes; at 512 bits. */
+    public void vfmadd231psOne(int to, int a, Memory b) {
+        code.wide("vfmadd231ps by one float of memory");
+        code.one(MAP_0F38, PREFIX_66, 0xb8, to, a, b, true);
     }
 
     /** Ends the use of upper halves, without which code of the older kind that follows would be slow. */
     public void vzeroupper() {
-        bytes(0xc5, 0xf8, 0x77);
+        code.bytes(0xc5, 0xf8, 0x77);
     }
 
     /** 64 bits. */
     public void mov(General to, General from) {
-        general(0x89, to, from);
+        code.general(0x89, to, from);
     }
 
     /** 64 bits of memory. */
     public void mov(General to, Memory from) {
-        bytes(0x48
+        code.bytes(0x48
                 | to.ordinal() >> 3 << 2
                 | from.indexNumber() >> 3 << 1
                 | from.base().ordinal() >> 3);
-        operands(0x8b, to.ordinal(), from);
+        code.operands(0x8b, to.ordinal(), from);
     }
 
     /** 64 bits; sets the result that {@link #jnz} and {@link #cmovz} look at. */
     public void add(General to, General value) {
-        general(0x01, to, value);
+        code.general(0x01, to, value);
     }
 
     /** As {@link #add(General, General)}, with 64 bits of memory. */
     public void add(General to, Memory value) {
-        bytes(0x48
+        code.bytes(0x48
                 | to.ordinal() >> 3 << 2
                 | value.indexNumber() >> 3 << 1
                 | value.base().ordinal() >> 3);
-        operands(0x03, to.ordinal(), value);
+        code.operands(0x03, to.ordinal(), value);
     }
 
     /** As {@link #add(General, General)}, with a constant. */
     public void add(General to, int value) {
-        arithmetic(0, to, value);
+        code.arithmetic(0, to, value);
     }
 
     /** 64 bits with a constant, its sign carried up. */
     public void and(General to, int value) {
-        arithmetic(4, to, value);
+        code.arithmetic(4, to, value);
     }
 
     /** As {@link #sub(General, General)}, with a constant. */
     public void sub(General to, int value) {
-        arithmetic(5, to, value);
+        code.arithmetic(5, to, value);
     }
 
     /** 64 bits; sets the result that {@link #jnz} and {@link #cmovz} look at. */
     public void sub(General to, General value) {
-        general(0x29, to, value);
+        code.general(0x29, to, value);
     }
 
     /** 64 bits to the left. */
     public void shl(General to, int bits) {
-        bytes(0x48 | to.ordinal() >> 3, 0xc1, 0xe0 | to.ordinal() % 8, bits);
+        code.bytes(0x48 | to.ordinal() >> 3, 0xc1, 0xe0 | to.ordinal() % 8, bits);
     }
 
     /** Whether a register is zero, for {@link #jnz} and {@link #cmovz}. */
     public void test(General register) {
-        general(0x85, register, register);
+        code.general(0x85, register, register);
     }
 
     /** Moves if the last result was zero. */
     public void cmovz(General to, General from) {
-        bytes(
+        code.bytes(
                 0x48 | to.ordinal() >> 3 << 2 | from.ordinal() >> 3,
                 0x0f,
                 0x44,
@@ -326,102 +384,22 @@ public final class Assembler {
 
     /** To the stack, 8 bytes. */
     public void push(General register) {
-        stack(0x50, register);
+        code.stack(0x50, register);
     }
 
     /** From the stack, 8 bytes. */
     public void pop(General register) {
-        stack(0x58, register);
+        code.stack(0x58, register);
     }
 
     /** Jumps if the last result was not zero. */
     public void jnz(Label label) {
-        bytes(0x0f, 0x85);
-        word(label.offset() - (code.size() + 4));
+        code.bytes(0x0f, 0x85);
+        code.word(label.offset() - (code.size() + 4));
     }
 
     /** Back to the caller. */
     public void ret() {
-        bytes(0xc3);
-    }
-
-    private void general(int opcode, General to, General from) {
-        bytes(
-                0x48 | from.ordinal() >> 3 << 2 | to.ordinal() >> 3,
-                opcode,
-                0xc0 | from.ordinal() % 8 << 3 | to.ordinal() % 8);
-    }
-
-    private void stack(int opcode, General register) {
-        if (register.ordinal() > 7) {
-            bytes(0x41);
-        }
-        bytes(opcode | register.ordinal() % 8);
-    }
-
-    private void arithmetic(int operation, General to, int value) {
-        int rex = 0x48 | to.ordinal() >> 3;
-        int operands = 0xc0 | operation << 3 | to.ordinal() % 8;
-        if (value == (byte) value) {
-            bytes(rex, 0x83, operands, value);
-        } else {
-            bytes(rex, 0x81, operands);
-            word(value);
-        }
-    }
-
-    private void vex(int map, int prefix, int opcode, int reg, int second, int rm) {
-        vexPrefix(map, prefix, reg, second, 0, check(rm));
-        bytes(opcode, 0xc0 | reg % 8 << 3 | rm % 8);
-    }
-
-    private void vex(int map, int prefix, int opcode, int reg, int second, Memory rm) {
-        vexPrefix(map, prefix, reg, second, rm.indexNumber(), rm.base().ordinal());
-        operands(opcode, reg, rm);
-    }
-
-    private void operands(int opcode, int reg, Memory rm) {
-        int base = rm.base().ordinal() % 8;
-        int displacement = rm.displacement();
-        boolean near = displacement == (byte) displacement;
-        boolean indexed = rm.index() != null || base == General.RSP.ordinal();
-        bytes(opcode, (near ? 0x40 : 0x80) | reg % 8 << 3 | (indexed ? 4 : base));
-        if (indexed) {
-            int index = rm.index() == null ? General.RSP.ordinal() : rm.indexNumber() % 8;
-            bytes(Integer.numberOfTrailingZeros(rm.scale()) << 6 | index << 3 | base);
-        }
-        if (near) {
-            bytes(displacement);
-        } else {
-            word(displacement);
-        }
-    }
-
-    /** The three-byte prefix: inverted high bits of the registers, map, inverted second operand, 256 bits, prefix. */
-    private void vexPrefix(int map, int prefix, int reg, int second, int index, int rm) {
-        int high = (check(reg) >> 3 ^ 1) << 7 | (index >> 3 ^ 1) << 6 | (rm >> 3 ^ 1) << 5;
-        int rest = (~check(second) & 15) << 3 | 1 << 2 | prefix;
-        if (map == MAP_0F && rm < 8 && index < 8) {
-            bytes(0xc5, high & 0x80 | rest);
-        } else {
-            bytes(0xc4, high | map, rest);
-        }
-    }
-
-    private static int check(int register) {
-        if (register < 0 || register > 15) {
-            throw new IllegalStateException("vector register %d; there are 0 to 15".formatted(register));
-        }
-        return register;
-    }
-
-    private void word(int value) {
-        bytes(value, value >> 8, value >> 16, value >> 24);
-    }
-
-    private void bytes(int... values) {
-        for (int value : values) {
-            code.write(value);
-        }
+        code.bytes(0xc3);
     }
 }

@@ -33,6 +33,9 @@ class AssemblerTest {
             instruction(a -> a.vbroadcastss(1, at(RBP, 0)), "c4 e2 7d 18 4d 00"),
             instruction(a -> a.prefetcht0(at(R10, 4096)), "41 0f 18 8a 00 10 00 00"),
             instruction(a -> a.prefetcht0(at(RSI, 8)), "0f 18 4e 08"),
+            instruction(a -> a.prefetchw(at(R10, 64)), "41 0f 0d 4a 40"),
+            instruction(a -> a.vmovupsEight(9, at(R9, 32)), "c4 41 7c 10 49 20"),
+            instruction(a -> a.vmovupsEight(at(RAX, 128), 3), "c5 fc 11 98 80 00 00 00"),
             instruction(a -> a.vxorps(0, 0, 0), "c5 fc 57 c0"),
             instruction(a -> a.vxorps(9, 10, 11), "c4 41 2c 57 cb"),
             instruction(a -> a.vpshufb(4, 14, 13), "c4 c2 0d 00 e5"),
@@ -87,6 +90,41 @@ class AssemblerTest {
             instruction(a -> a.pop(R12), "41 5c"),
             instruction(a -> a.ret(), "c3"));
 
+    private static final List<Instruction> WIDE_INSTRUCTIONS = List.of(
+            instruction(a -> a.vmovups(3, at(RSI, 64)), "62 f1 7c 48 10 5e 01"),
+            instruction(a -> a.vmovups(19, at(R9, 8192)), "62 c1 7c 48 10 99 00 20 00 00"),
+            instruction(a -> a.vmovups(9, at(RSP, 8192)), "62 71 7c 48 10 8c 24 00 20 00 00"),
+            instruction(a -> a.vmovups(at(R12, -128), 28), "62 41 7c 48 11 64 24 fe"),
+            instruction(a -> a.vmovups(at(R13, 0), 15), "62 51 7c 48 11 7d 00"),
+            instruction(a -> a.vmovups(2, new Memory(RAX, R9, 8, 68)), "62 b1 7c 48 10 94 c8 44 00 00 00"),
+            instruction(a -> a.vmovupsEight(9, at(R9, 32)), "c4 41 7c 10 49 20"),
+            instruction(a -> a.vmovupsEight(at(RAX, 128), 3), "c5 fc 11 98 80 00 00 00"),
+            instruction(a -> a.vbroadcastss(10, at(RAX, 4)), "62 72 7d 48 18 50 01"),
+            instruction(a -> a.vbroadcastss(30, new Memory(R10, RSI, 2, 508)), "62 42 7d 48 18 74 72 7f"),
+            instruction(a -> a.vbroadcastss(1, at(RBP, 512)), "62 f2 7d 48 18 8d 00 02 00 00"),
+            instruction(a -> a.vbroadcastss(1, at(RBP, 2)), "62 f2 7d 48 18 8d 02 00 00 00"),
+            instruction(a -> a.vxorps(0, 0, 0), "62 f1 7c 48 57 c0"),
+            instruction(a -> a.vxorps(25, 26, 27), "62 01 2c 40 57 cb"),
+            instruction(a -> a.vpermd(4, 21, 31), "62 92 55 40 36 e7"),
+            instruction(a -> a.vpermd(20, 5, 15), "62 c2 55 48 36 e7"),
+            instruction(a -> a.vpsrld(17, 12, 4), "62 d1 75 40 72 d4 04"),
+            instruction(a -> a.vpslld(8, 27, 16), "62 91 3d 48 72 f3 10"),
+            instruction(a -> a.vpand(1, 18, 3), "62 f1 6d 40 db cb"),
+            instruction(a -> a.vpand(13, 28, at(R8, 192)), "62 51 1d 40 db 68 03"),
+            instruction(a -> a.vaddps(5, 22, 9), "62 d1 4c 40 58 e9"),
+            instruction(a -> a.vaddps(3, 3, at(R9, 256)), "62 d1 64 48 58 59 04"),
+            instruction(a -> a.vsubps(1, 7, 16), "62 b1 44 48 5c c8"),
+            instruction(a -> a.vmulps(12, 3, at(RDX, 0x460)), "62 71 64 48 59 a2 60 04 00 00"),
+            instruction(a -> a.vmaxps(0, 17, 1), "62 f1 74 40 5f c1"),
+            instruction(a -> a.vfmadd213ps(3, 9, at(RBX, 0x140)), "62 f2 35 48 a8 5b 05"),
+            instruction(a -> a.vfmadd213ps(3, 1, 28), "62 92 75 48 a8 dc"),
+            instruction(a -> a.vfmadd231ps(7, 24, 15), "62 d2 3d 40 b8 ff"),
+            instruction(a -> a.vfmadd231ps(23, 1, at(R13, 64)), "62 c2 75 48 b8 7d 01"),
+            instruction(a -> a.vfmadd231psOne(7, 24, at(R13, 252)), "62 d2 3d 50 b8 7d 3f"),
+            instruction(a -> a.vfmadd231psOne(31, 1, at(R11, -512)), "62 42 75 58 b8 7b 80"),
+            instruction(
+                    a -> a.vfmadd231psOne(31, 1, new Memory(RCX, R14, 4, 1024)), "62 22 75 58 b8 bc b1 00 04 00 00"));
+
     private record Instruction(Consumer<Assembler> emit, String hex) {}
 
     private static Instruction instruction(Consumer<Assembler> emit, String hex) {
@@ -99,9 +137,13 @@ class AssemblerTest {
 
     @TestFactory
     Stream<DynamicTest> instructionsAreEncodedAsTheGnuAssemblerDoes() {
-        return INSTRUCTIONS.stream()
+        return Stream.concat(tests(256, INSTRUCTIONS), tests(512, WIDE_INSTRUCTIONS));
+    }
+
+    private static Stream<DynamicTest> tests(int bits, List<Instruction> instructions) {
+        return instructions.stream()
                 .map(one -> DynamicTest.dynamicTest(one.hex(), () -> {
-                    Assembler assembler = new Assembler();
+                    Assembler assembler = new Assembler(bits);
                     one.emit().accept(assembler);
                     assertThat(HexFormat.ofDelimiter(" ").formatHex(assembler.bytes()))
                             .isEqualTo(one.hex());
@@ -112,6 +154,15 @@ class AssemblerTest {
     void registersThatAreNoneAreRefused() {
         assertThatThrownBy(() -> new Assembler().vxorps(16, 0, 0)).hasMessageContaining("vector register 16");
         assertThatThrownBy(() -> new Assembler().vpunpcklbw(0, 0, -1)).hasMessageContaining("vector register -1");
+        assertThatThrownBy(() -> new Assembler(512).vxorps(0, 0, 32)).hasMessageContaining("vector register 32");
+    }
+
+    @Test
+    void whatAWidthLacksIsRefused() {
+        assertThatThrownBy(() -> new Assembler(128)).hasMessageContaining("128 bits");
+        assertThatThrownBy(() -> new Assembler(512).vcmpnltps(0, 1, 2)).hasMessageContaining("vcmpnltps at 512");
+        assertThatThrownBy(() -> new Assembler().vfmadd231psOne(0, 1, at(RAX, 0)))
+                .hasMessageContaining("at 256 bits");
     }
 
     /** 10 + 9 + ... + 1, added in a loop that jumps back. */
