@@ -19,14 +19,19 @@ import java.util.Map;
 
 /**
  * Off-heap memory under one budget, booked by part. Large pieces are anonymous mappings where the system is Linux: zeroed
- * and committed page by page as they are touched, in huge pages where they are long. Elsewhere, and for small pieces, the
- * JDK's arena gives the memory. Pages of adapter slots and of the first blocks of the key-value cache, which are taken first, are
+ * and committed page by page as they are touched, in huge pages where they are long. Weights share mappings, so that those of small
+ * models lie in huge pages too: every step reads all of them, and with small pages it is the look-up of addresses that a matrix of a
+ * few rows waits for. Elsewhere, and for other small pieces, the JDK's arena gives the memory. Pages of adapter slots and of the first blocks of the key-value cache, which are taken first, are
  * committed at once in the background, so that no request pays for them.
  */
 final class HostMemory implements AutoCloseable {
     private static final long ALIGNMENT = 64;
     private static final long MAPPED_FROM = 1 << 20;
     private static final long HUGE_PAGE = 2 << 20;
+    /** Bytes of a mapping that weights share, and of the longest one that goes into it. */
+    private static final long SHARED = 32 << 20;
+
+    private static final long SHARES = SHARED / 4;
     /** Bytes of the key-value cache that are committed at start: a second of one core on a small virtual machine. */
     static final long CACHE_EARLY = 512 << 20;
 
@@ -40,6 +45,8 @@ final class HostMemory implements AutoCloseable {
     private final Map<MemoryPart, Long> booked = new EnumMap<>(MemoryPart.class);
     private final Arena arena = Arena.ofShared();
     private final List<PageTouch> touches = new ArrayList<>();
+    /** What is left of the last mapping for weights. */
+    private MemorySegment shared = MemorySegment.NULL;
 
     HostMemory(long budgetBytes) {
         if (budgetBytes <= 0) {
@@ -63,14 +70,34 @@ final class HostMemory implements AutoCloseable {
                     "%s needs %d bytes more, %d of the memory budget of %d bytes are left"
                             .formatted(part, bytes, budgetBytes - total, budgetBytes));
         }
-        MemorySegment memory = bytes >= MAPPED_FROM && Mapping.AVAILABLE
-                ? Mapping.map(bytes, arena)
-                : arena.allocate(Math.max(bytes, 1), ALIGNMENT).asSlice(0, bytes);
+        MemorySegment memory = take(part, bytes);
         booked.merge(part, bytes, Long::sum);
         long early = early(part, bytes);
         if (early >= MAPPED_FROM) {
             touches.add(PageTouch.start(memory.asSlice(0, early)));
         }
+        return memory;
+    }
+
+    private MemorySegment take(MemoryPart part, long bytes) {
+        if (Mapping.AVAILABLE && part == MemoryPart.WEIGHTS && bytes <= SHARES) {
+            return share(bytes);
+        }
+        return Mapping.AVAILABLE && bytes >= MAPPED_FROM
+                ? Mapping.map(bytes, arena)
+                : arena.allocate(Math.max(bytes, 1), ALIGNMENT).asSlice(0, bytes);
+    }
+
+    private MemorySegment share(long bytes) {
+        long length = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+        if (shared.byteSize() < length) {
+            MemorySegment mapping = Mapping.map(SHARED + HUGE_PAGE, arena);
+            // a huge page begins at a multiple of its size
+            long skipped = Math.floorMod(-mapping.address(), HUGE_PAGE);
+            shared = mapping.asSlice(skipped, SHARED);
+        }
+        MemorySegment memory = shared.asSlice(0, bytes);
+        shared = shared.asSlice(length);
         return memory;
     }
 

@@ -13,6 +13,9 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 
@@ -50,6 +53,31 @@ class HostMemoryTest {
         MemorySegment last = memory.allocate(MemoryPart.KV_BLOCKS, 1 << 21);
         memory.close();
         assertThatThrownBy(() -> last.get(ValueLayout.JAVA_BYTE, 0)).isInstanceOf(IllegalStateException.class);
+    }
+
+    @Test
+    void smallWeightsShareAMappingAndNoneReachesIntoAnother() {
+        try (HostMemory memory = new HostMemory(1L << 30)) {
+            List<MemorySegment> weights = new ArrayList<>();
+            for (int i = 0; i < 300; i++) {
+                weights.add(memory.allocate(MemoryPart.WEIGHTS, 400_001));
+            }
+            for (int i = 0; i < weights.size(); i++) {
+                assertThat(weights.get(i).address() % 64).isZero();
+                assertThat(weights.get(i).toArray(ValueLayout.JAVA_BYTE)).containsOnly(0);
+                weights.get(i).fill((byte) (i + 1));
+            }
+            for (int i = 0; i < weights.size(); i++) {
+                assertThat(weights.get(i).toArray(ValueLayout.JAVA_BYTE)).containsOnly((byte) (i + 1));
+            }
+            assertThat(memory.bookedBytes(MemoryPart.WEIGHTS)).isEqualTo(300 * 400_001);
+            // on a system that maps, neighbours but where a mapping is full
+            Assumptions.assumeTrue(System.getProperty("os.name").equals("Linux"), "mappings are shared on Linux only");
+            long neighbours = IntStream.range(1, weights.size())
+                    .filter(i -> weights.get(i).address() == weights.get(i - 1).address() + (400_001 + 63) / 64 * 64)
+                    .count();
+            assertThat(neighbours).isGreaterThan(290);
+        }
     }
 
     /** Whether the system has a page for an address: bit 63 of its entry in Linux' pagemap. */
