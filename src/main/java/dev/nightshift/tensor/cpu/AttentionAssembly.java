@@ -22,10 +22,12 @@ import dev.nightshift.tensor.cpu.x86.Assembler.Memory;
 
 /**
  * Machine code of {@link AttentionLanes} for tiles whose rows have {@link QueryTile}'s usual lengths. Products keep twelve chains
- * going: six queries by two vectors or three by four.
+ * going: six queries by two vectors or three by four; with 32 registers up to 24.
  */
 final class AttentionAssembly {
+    /** Bytes of a vector of {@link #weigh}. */
     private static final int VECTOR = 32;
+
     private static final int COLUMN = AttentionLanes.COLUMN * Float.BYTES;
     private static final int HEAD = QueryTile.HEAD * Float.BYTES;
     private static final int SCORES = QueryTile.SCORES * Float.BYTES;
@@ -35,11 +37,14 @@ final class AttentionAssembly {
     private static final int RUN = AttentionLanes.RUN * Long.BYTES;
     private static final General[] SAVED = {RBX, R12, R13, R14};
 
-    private final Assembler a = new Assembler();
+    private final Assembler a;
+    private final int vectorBytes;
     private final int rows;
     private final int vectors;
 
-    private AttentionAssembly(int rows, int vectors) {
+    private AttentionAssembly(int bits, int rows, int vectors) {
+        a = new Assembler(bits);
+        vectorBytes = bits / Byte.SIZE;
         this.rows = rows;
         this.vectors = vectors;
     }
@@ -85,30 +90,27 @@ final class AttentionAssembly {
      * {@link AttentionLanes#scores}. Arguments: RDI q, RSI addresses of columns, RDX s, RCX bytes from one d of the keys to the next,
      * R8 headDim, R9 how often {@code columns} columns; on the stack how many bytes after its keys a column's values lie.
      *
+     * @param columns at most four
      * @param ahead whether a line of values is fetched with every line of keys: what the step needs next
      */
-    static byte[] scores(int rows, int columns, boolean ahead) {
-        return new AttentionAssembly(rows, 2 * columns).scores(ahead);
+    static byte[] scores(int bits, int rows, int columns, boolean ahead) {
+        return new AttentionAssembly(bits, rows, columns * COLUMN * Byte.SIZE / bits).scores(columns, ahead);
     }
 
-    private byte[] scores(boolean ahead) {
-        int columns = vectors / 2;
-        General[] keys = {RAX, RBX};
+    private byte[] scores(int columns, boolean ahead) {
+        General[] keys = {RAX, RBX, R12, R13};
         Memory[] places = new Memory[vectors];
         for (int v = 0; v < vectors; v++) {
-            places[v] = new Memory(keys[v / 2], v % 2 * VECTOR);
+            int at = v * vectorBytes;
+            places[v] = new Memory(keys[at / COLUMN], at % COLUMN);
         }
-        General[] values = {R12, R13};
-        a.push(RBX);
-        a.push(R12);
-        a.push(R13);
+        for (General register : SAVED) {
+            a.push(register);
+        }
+        a.mov(R14, new Memory(RSP, 8 * (SAVED.length + 1)));
         Label column = a.here();
         for (int c = 0; c < columns; c++) {
             a.mov(keys[c], new Memory(RSI, c * Long.BYTES));
-            if (ahead) {
-                a.mov(values[c], keys[c]);
-                a.add(values[c], new Memory(RSP, 8 * 4));
-            }
         }
         a.mov(R10, RDI);
         a.mov(R11, R8);
@@ -116,43 +118,46 @@ final class AttentionAssembly {
         Label d = a.here();
         multiply(places, R10, HEAD);
         for (int c = 0; c < columns; c++) {
-            a.add(keys[c], RCX);
             if (ahead) {
-                a.prefetcht0(new Memory(values[c], 0));
-                a.add(values[c], RCX);
+                a.prefetcht0(new Memory(keys[c], R14, 1, 0));
             }
+            a.add(keys[c], RCX);
         }
         a.add(R10, Float.BYTES);
         a.sub(R11, 1);
         a.jnz(d);
         for (int i = 0; i < rows; i++) {
             for (int v = 0; v < vectors; v++) {
-                a.vmovups(new Memory(RDX, i * SCORES + v * VECTOR), sum(i, v));
+                a.vmovups(new Memory(RDX, i * SCORES + v * vectorBytes), sum(i, v));
             }
         }
         a.add(RSI, columns * Long.BYTES);
         a.add(RDX, columns * COLUMN);
         a.sub(R9, 1);
         a.jnz(column);
-        a.pop(R13);
-        a.pop(R12);
-        a.pop(RBX);
+        restore();
+        return a.bytes();
+    }
+
+    private void restore() {
+        for (int i = SAVED.length; i-- > 0; ) {
+            a.pop(SAVED[i]);
+        }
         a.vzeroupper();
         a.ret();
-        return a.bytes();
     }
 
     /**
      * {@link AttentionLanes#values}. Arguments: RDI s, RSI runs, RDX o, RCX state, R8 bytes from one position's values to the next, R9
      * number of runs; on the stack how many times {@code vectors} vectors a head has.
      */
-    static byte[] values(int rows, int vectors) {
-        return new AttentionAssembly(rows, vectors).values(true, 0);
+    static byte[] values(int bits, int rows, int vectors) {
+        return new AttentionAssembly(bits, rows, vectors).values(true, 0);
     }
 
-    /** As {@link #values(int, int)} for one query without factor; also on the stack: bytes from the tile's first row of s and of o. */
-    static byte[] values(int vectors) {
-        return new AttentionAssembly(1, vectors).values(false, 1);
+    /** As {@link #values(int, int, int)} for one query without factor; also on the stack: bytes from the tile's first row of s and of o. */
+    static byte[] values(int bits, int vectors) {
+        return new AttentionAssembly(bits, 1, vectors).values(false, 1);
     }
 
     private byte[] values(boolean factor, int further) {
@@ -179,7 +184,7 @@ final class AttentionAssembly {
         a.mov(R13, new Memory(R10, 16));
         Memory[] places = new Memory[vectors];
         for (int v = 0; v < vectors; v++) {
-            places[v] = new Memory(RAX, v * VECTOR);
+            places[v] = new Memory(RAX, v * vectorBytes);
         }
         Label position = a.here();
         multiply(places, R12, SCORES);
@@ -192,18 +197,14 @@ final class AttentionAssembly {
         a.jnz(run);
         for (int i = 0; i < rows; i++) {
             for (int v = 0; v < vectors; v++) {
-                a.vmovups(new Memory(RDX, i * HEAD + v * VECTOR), sum(i, v));
+                a.vmovups(new Memory(RDX, i * HEAD + v * vectorBytes), sum(i, v));
             }
         }
-        a.add(RDX, vectors * VECTOR);
-        a.add(RBX, vectors * VECTOR);
+        a.add(RDX, vectors * vectorBytes);
+        a.add(RBX, vectors * vectorBytes);
         a.sub(R14, 1);
         a.jnz(part);
-        for (int i = SAVED.length; i-- > 0; ) {
-            a.pop(SAVED[i]);
-        }
-        a.vzeroupper();
-        a.ret();
+        restore();
         return a.bytes();
     }
 
@@ -213,7 +214,7 @@ final class AttentionAssembly {
                 a.vbroadcastss(rows * vectors, new Memory(RCX, i * STATE + FACTOR));
             }
             for (int v = 0; v < vectors; v++) {
-                Memory output = new Memory(RDX, i * HEAD + v * VECTOR);
+                Memory output = new Memory(RDX, i * HEAD + v * vectorBytes);
                 if (factor) {
                     a.vmulps(sum(i, v), rows * vectors, output);
                 } else {
@@ -271,7 +272,7 @@ final class AttentionAssembly {
 
     /** {@link AttentionLanes#weigh} for so many columns. Arguments: RDI s, RSI state, RDX {@link #constants}, RCX rows. */
     static byte[] weigh(int columns) {
-        return new AttentionAssembly(1, 2 * columns).softmax();
+        return new AttentionAssembly(MachineCode.BITS, 1, 2 * columns).softmax();
     }
 
     private byte[] softmax() {

@@ -22,7 +22,6 @@ import dev.nightshift.tensor.cpu.x86.Assembler.Memory;
  * bytes, where x, the panel and the totals begin in their arrays.
  */
 final class ChainAssembly {
-    private static final int VECTOR = 32;
     private static final int ROWS = ChainLanes.GROUP;
     private static final int LINE = ChainLanes.COLUMNS * Float.BYTES;
 
@@ -31,7 +30,8 @@ final class ChainAssembly {
 
     private static final int INPUT = 10;
 
-    private final Assembler a = new Assembler();
+    private final Assembler a;
+    private final int vectorBytes;
     private final int rowStep;
     private final int kStep;
     private final int unrolled;
@@ -41,20 +41,22 @@ final class ChainAssembly {
      * @param kStep bytes from one k of x to the next
      * @param unrolled of which k is a multiple
      */
-    private ChainAssembly(int rowStep, int kStep, int unrolled) {
+    private ChainAssembly(int bits, int rowStep, int kStep, int unrolled) {
+        a = new Assembler(bits);
+        vectorBytes = bits / Byte.SIZE;
         this.rowStep = rowStep;
         this.kStep = kStep;
         this.unrolled = unrolled;
     }
 
     /** {@link ChainLanes#packed} for k that are multiples of {@code unrolled}. */
-    static byte[] packed(int unrolled) {
-        return new ChainAssembly(Float.BYTES, ROWS * Float.BYTES, unrolled).emit();
+    static byte[] packed(int bits, int unrolled) {
+        return new ChainAssembly(bits, Float.BYTES, ROWS * Float.BYTES, unrolled).emit();
     }
 
     /** {@link ChainLanes#apart}. */
-    static byte[] apart(int unrolled) {
-        return new ChainAssembly(LINE, Float.BYTES, unrolled).emit();
+    static byte[] apart(int bits, int unrolled) {
+        return new ChainAssembly(bits, LINE, Float.BYTES, unrolled).emit();
     }
 
     private byte[] emit() {
@@ -62,8 +64,9 @@ final class ChainAssembly {
         a.add(RSI, new Memory(RSP, 16));
         a.add(RDX, new Memory(RSP, 24));
         Label group = a.here();
-        columns(0);
-        columns(2 * VECTOR);
+        for (int first = 0; first < LINE; first += 2 * vectorBytes) {
+            columns(first);
+        }
         a.add(RDI, R9);
         a.add(RDX, ROWS * LINE);
         a.sub(R8, 1);
@@ -77,7 +80,7 @@ final class ChainAssembly {
     private void columns(int first) {
         for (int row = 0; row < ROWS; row++) {
             a.vmovups(2 * row, new Memory(RDX, row * LINE + first));
-            a.vmovups(2 * row + 1, new Memory(RDX, row * LINE + first + VECTOR));
+            a.vmovups(2 * row + 1, new Memory(RDX, row * LINE + first + vectorBytes));
         }
         a.mov(RAX, RDI);
         a.mov(R10, RSI);
@@ -85,7 +88,7 @@ final class ChainAssembly {
         Label k = a.here();
         for (int i = 0; i < unrolled; i++) {
             a.vmovups(VALUE, new Memory(R10, i * LINE + first));
-            a.vmovups(VALUE + 1, new Memory(R10, i * LINE + first + VECTOR));
+            a.vmovups(VALUE + 1, new Memory(R10, i * LINE + first + vectorBytes));
             for (int row = 0; row < ROWS; row++) {
                 a.vbroadcastss(INPUT, new Memory(RAX, i * kStep + row * rowStep));
                 a.vfmadd231ps(2 * row, VALUE, INPUT);
@@ -98,7 +101,7 @@ final class ChainAssembly {
         a.jnz(k);
         for (int row = 0; row < ROWS; row++) {
             a.vmovups(new Memory(RDX, row * LINE + first), 2 * row);
-            a.vmovups(new Memory(RDX, row * LINE + first + VECTOR), 2 * row + 1);
+            a.vmovups(new Memory(RDX, row * LINE + first + vectorBytes), 2 * row + 1);
         }
     }
 }

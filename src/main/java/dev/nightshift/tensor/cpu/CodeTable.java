@@ -10,8 +10,9 @@ import java.lang.foreign.MemorySegment;
  *
  * @param values [16] as float bits
  * @param shuffles address of {@link FourBitAssembly#tables}, kept for the life of the process
+ * @param floats address of the values, kept so too
  */
-record CodeTable(int[] values, long shuffles) {
+record CodeTable(int[] values, long shuffles, long floats) {
     private static final CodeTable NF4 = make(FourBitCode.NF4);
     private static final CodeTable FP4 = make(FourBitCode.FP4);
 
@@ -28,9 +29,13 @@ record CodeTable(int[] values, long shuffles) {
         for (int i = 0; i < values.length; i++) {
             bits[i] = Float.floatToRawIntBits(values[i]);
         }
-        byte[] tables = FourBitAssembly.tables(bits);
-        MemorySegment memory = Arena.global().allocate(tables.length, Lanes.LINE);
-        memory.copyFrom(MemorySegment.ofArray(tables));
-        return new CodeTable(bits, memory.address());
+        return new CodeTable(
+                bits, kept(MemorySegment.ofArray(FourBitAssembly.tables(bits))), kept(MemorySegment.ofArray(bits)));
+    }
+
+    private static long kept(MemorySegment table) {
+        MemorySegment memory = Arena.global().allocate(table.byteSize(), Lanes.LINE);
+        memory.copyFrom(table);
+        return memory.address();
     }
 }

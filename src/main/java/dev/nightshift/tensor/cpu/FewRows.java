@@ -3,48 +3,57 @@ package dev.nightshift.tensor.cpu;
 import dev.nightshift.tensor.Tensor;
 
 /**
- * {@code y = x W^T} of a few rows and a 4-bit weight. Threads claim stretches of tiles, since every call of a kernel writes the input
- * out once more ({@link FewRowsAssembly}).
+ * {@code y = x W^T} of a few rows. Threads claim stretches of the weight's units, since every call of a kernel writes the input out once
+ * more ({@link FewRowsAssembly}, {@link WideFewRowsAssembly}).
  */
 final class FewRows implements Workers.Job {
     /** Up to twice as many rows as a kernel takes, in two passes over a stretch; a panel is faster for more. */
     private static final int PASSES = 2;
 
-    /**
-     * Tiles of a thread up to which it gets them in one piece: what a further call costs is more than what a busy machine lets one
-     * thread wait for another.
-     */
-    private static final int ONE_PIECE = 16;
+    /** Units of an item at most, and at least, where there are more. */
+    private static final int ITEM = 9;
 
-    /** Tiles of an item where there are more. */
-    private static final int UNIT = 5;
+    private static final int SMALL_ITEM = 3;
 
-    /** Tiles of one call at most, whose totals share the first-level cache with the input. */
+    /** Ints that keep what two threads write in different cache lines. */
+    private static final int APART = 16;
+
+    /** Units of one call at most, whose totals may share the first-level cache with the input. */
     private static final int MOST = 32;
 
-    /** Segments of all tiles of one call: half a millisecond, in which no garbage collector may begin. */
+    /** Segments of all units of one call: half a millisecond, in which no garbage collector may begin. */
     private static final int LONGEST = 1_024;
 
     private final Workers workers;
     private final FewRowsLanes lanes;
-    private final int tileRows;
+    private final int unitRows;
+    /** Units of a tile. */
+    private final int perTile;
+
     private final Scratch scratch;
 
     private PreparedWeight weight;
     private int rows;
+    /** Counts calls. */
+    private int number;
+    /** The call in which a thread last wrote x out. */
+    private final int[] written;
+
     private long x;
     private long out;
     private long bias;
-    /** Tiles of an item. */
-    private int unit;
-    /** Tiles of one call at most. */
+    /** Units of an item. */
+    private int each;
+    /** Units of one call at most. */
     private int most;
 
     FewRows(Workers workers, FewRowsLanes lanes, int tileRows, Scratch scratch) {
         this.workers = workers;
         this.lanes = lanes;
-        this.tileRows = tileRows;
         this.scratch = scratch;
+        written = new int[APART * workers.threads()];
+        unitRows = lanes.most() == 0 ? tileRows : lanes.unitRows();
+        perTile = tileRows / unitRows;
     }
 
     /** Whether this is the fastest way for so many rows. */
@@ -53,7 +62,7 @@ final class FewRows implements Workers.Job {
             return false;
         }
         for (int part = 0; part < weight.parts(); part++) {
-            if (!(weight.part(part) instanceof Tiles.FourBit)) {
+            if (!lanes.takes(weight.part(part), rows)) {
                 return false;
             }
         }
@@ -67,11 +76,22 @@ final class FewRows implements Workers.Job {
         this.x = Raw.address(x);
         this.out = Raw.address(out);
         rows = Math.toIntExact(x.shape().axis(0));
-        int tiles = weight.tiles();
-        int each = (tiles + workers.threads() - 1) / workers.threads();
-        unit = each <= ONE_PIECE ? each : UNIT;
+        number++;
+        int units = weight.tiles() * perTile;
+        int share = (units + workers.threads() - 1) / workers.threads();
+        each = share <= lanes.onePiece() ? share : item(share);
         most = Math.clamp((long) LONGEST * Linear.DENSE_SEGMENT / weight.columns(), 1, MOST);
-        workers.run(this, (tiles + unit - 1) / unit);
+        workers.run(this, (units + each - 1) / each);
+    }
+
+    /** Units of an item, so that a thread's share has no odd one at its end if that can be. */
+    private static int item(int share) {
+        for (int units = ITEM; units >= SMALL_ITEM; units--) {
+            if (share % units == 0) {
+                return units;
+            }
+        }
+        return ITEM;
     }
 
     @Override
@@ -81,36 +101,42 @@ final class FewRows implements Workers.Job {
 
     @Override
     public void run(int from, int to, int thread) {
-        int end = Math.min(to * unit, weight.tiles());
-        for (int tile = from * unit; tile < end; ) {
-            int part = weight.partOf(tile);
-            int first = weight.firstTile(part);
-            Tiles.FourBit tiles = (Tiles.FourBit) weight.part(part);
-            int whole = first + tiles.rows() / tileRows;
-            int next = tile < whole ? Math.min(Math.min(tile + most, end), whole) : tile + 1;
-            multiply(tiles, tile - first, next - tile, weight.firstRow(part) + (tile - first) * tileRows, thread);
-            tile = next;
+        int end = Math.min(to * each, weight.tiles() * perTile);
+        for (int unit = from * each; unit < end; ) {
+            int part = weight.partOf(unit / perTile);
+            Tiles tiles = weight.part(part);
+            int first = weight.firstTile(part) * perTile;
+            int whole = first + tiles.rows() / unitRows;
+            int next = unit < whole ? Math.min(Math.min(unit + most, end), whole) : unit + 1;
+            int row = (unit - first) * unitRows;
+            if (row < tiles.rows()) {
+                multiply(tiles, unit - first, next - unit, weight.firstRow(part) + row, thread);
+            }
+            unit = next;
         }
     }
 
-    /** Tiles all of whose rows exist, or a single one. */
-    private void multiply(Tiles.FourBit tiles, int tile, int count, int column, int thread) {
-        int valid = Math.min(count * tileRows, tiles.rows() - tile * tileRows);
-        long own = scratch.of(thread, lanes.scratchBytes(most) + (long) Float.BYTES * lanes.most() * tileRows);
-        boolean whole = valid == count * tileRows;
+    /** Units all of whose rows exist, or a single one. */
+    private void multiply(Tiles tiles, int unit, int count, int column, int thread) {
+        int valid = Math.min(count * unitRows, tiles.rows() - unit * unitRows);
+        long bytes = lanes.scratchBytes(weight.columns(), most);
+        long own = scratch.of(thread, bytes + (long) Float.BYTES * lanes.most() * unitRows);
+        boolean whole = valid == count * unitRows;
         long xRow = 4L * weight.columns();
         long outRow = 4L * weight.rows();
         int passes = (rows + lanes.most() - 1) / lanes.most();
+        boolean again = passes == 1 && written[APART * thread] == number;
+        written[APART * thread] = number;
         for (int pass = 0; pass < passes; pass++) {
             int row = rows * pass / passes;
             int some = rows * (pass + 1) / passes - row;
             long at = out + row * outRow + 4L * column;
             if (whole) {
-                lanes.multiply(x + row * xRow, xRow, some, tiles, tile, count, at, outRow, own);
+                lanes.multiply(x + row * xRow, xRow, some, tiles, unit, count, at, outRow, own, again);
             } else {
-                long end = own + lanes.scratchBytes(most);
-                long endRow = 4L * tileRows;
-                lanes.multiply(x + row * xRow, xRow, some, tiles, tile, count, end, endRow, own);
+                long end = own + bytes;
+                long endRow = 4L * unitRows;
+                lanes.multiply(x + row * xRow, xRow, some, tiles, unit, count, end, endRow, own, again);
                 for (int i = 0; i < some; i++) {
                     Raw.copy(end + i * endRow, at + i * outRow, 4L * valid);
                 }

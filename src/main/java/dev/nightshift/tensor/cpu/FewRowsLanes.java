@@ -1,6 +1,6 @@
 package dev.nightshift.tensor.cpu;
 
-/** A few rows of x against a stretch of a 4-bit weight's tiles ({@link FourBitLanes}), where they are too few to pay for a panel. */
+/** A few rows of x against a stretch of a weight, where they are too few to pay for a panel. */
 interface FewRowsLanes {
     /** Where there is nothing faster than a panel. */
     FewRowsLanes NONE = new FewRowsLanes() {
@@ -10,8 +10,23 @@ interface FewRowsLanes {
         }
 
         @Override
-        public long scratchBytes(int count) {
-            return 0;
+        public boolean takes(Tiles tiles, int rows) {
+            return false;
+        }
+
+        @Override
+        public int onePiece() {
+            throw none();
+        }
+
+        @Override
+        public int unitRows() {
+            throw none();
+        }
+
+        @Override
+        public long scratchBytes(int columns, int units) {
+            throw none();
         }
 
         @Override
@@ -19,33 +34,61 @@ interface FewRowsLanes {
                 long x,
                 long xRow,
                 int rows,
-                Tiles.FourBit tiles,
-                int tile,
+                Tiles tiles,
+                int unit,
                 int count,
                 long out,
                 long outRow,
-                long scratch) {
-            throw new IllegalStateException("no kernel for a few rows");
+                long scratch,
+                boolean again) {
+            throw none();
+        }
+
+        private static IllegalStateException none() {
+            return new IllegalStateException("no kernel for a few rows");
         }
     };
 
     /** Rows of one call. */
     int most();
 
-    /** Memory that a call over {@code count} tiles needs for itself. */
-    long scratchBytes(int count);
+    /** Whether this is the fastest way through such a weight for so many rows; for more than {@link #most} in several calls. */
+    boolean takes(Tiles tiles, int rows);
+
+    /**
+     * Units of a thread up to which it gets them in one piece: where what a further call costs is more than what a busy machine lets
+     * one thread wait for another.
+     */
+    int onePiece();
+
+    /** Rows of a weight that belong together: a tile, or a part of one. */
+    int unitRows();
+
+    /** Memory that a call over so many units needs for itself. */
+    long scratchBytes(int columns, int units);
 
     /**
      * {@code out[m][r] = sum over segments of scale[r] * (sum over k of x[m][k] * w(r, k))}, each (m, r) the chain of {@link
-     * FourBitLanes#row}.
+     * FourBitLanes#row} or {@link DenseLanes#bf16Row}.
      *
      * @param x address of the first row, F32
      * @param xRow bytes from one row of x to the next
      * @param rows 1 to {@link #most}
-     * @param count tiles from {@code tile} on, all of whose rows exist
-     * @param out address of the first row's element of the first tile's first row, F32
+     * @param tiles a weight that {@link #takes} takes
+     * @param unit the first of {@code count} units, all of whose rows exist or are padded
+     * @param out address of the first row's element of the first unit's first row, F32
      * @param outRow bytes from one row of out to the next
+     * @param again whether scratch is as the last call with these rows of x left it
      */
     void multiply(
-            long x, long xRow, int rows, Tiles.FourBit tiles, int tile, int count, long out, long outRow, long scratch);
+            long x,
+            long xRow,
+            int rows,
+            Tiles tiles,
+            int unit,
+            int count,
+            long out,
+            long outRow,
+            long scratch,
+            boolean again);
 }

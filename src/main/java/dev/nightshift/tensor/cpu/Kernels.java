@@ -9,18 +9,21 @@ package dev.nightshift.tensor.cpu;
 record Kernels(int bits, boolean machineCode) {
     /** @param wanted machine code is used where there is some for this width and the machine runs it */
     static Kernels of(int bits, CpuKernels wanted) {
-        return new Kernels(
-                bits, wanted == CpuKernels.AUTO && bits == MachineCode.BITS && MachineCode.OBSTACLE.isEmpty());
+        return new Kernels(bits, wanted == CpuKernels.AUTO && MachineCode.runs(bits));
     }
 
     /** What {@link #fourBit}, {@link #fourBitGroups} and {@link #fewRows} read. */
     CodeOrder codeOrder() {
-        return machineCode ? CodeOrder.COLUMNS : CodeOrder.ROWS;
+        return machineCode && !wide() ? CodeOrder.COLUMNS : CodeOrder.ROWS;
+    }
+
+    private boolean wide() {
+        return bits == MachineCode.WIDE_BITS;
     }
 
     FourBitLanes fourBit() {
         FourBitLanes vector = at(FourBitLanes.class, FourBitVectors.class);
-        return machineCode ? new MachineTiles(vector) : vector;
+        return machineCode ? new MachineTiles(vector, bits) : vector;
     }
 
     FourBitGroupLanes fourBitGroups() {
@@ -32,25 +35,32 @@ record Kernels(int bits, boolean machineCode) {
     }
 
     DenseGroupLanes denseGroups() {
-        return machineCode ? new MachineGroups() : DenseGroupLanes.NONE;
+        return machineCode && !wide() ? new MachineGroups() : DenseGroupLanes.NONE;
     }
 
     FewRowsLanes fewRows() {
-        return machineCode ? new MachineFewRows() : FewRowsLanes.NONE;
+        if (!machineCode) {
+            return FewRowsLanes.NONE;
+        }
+        return wide() ? new WideFewRows() : new MachineFewRows();
     }
 
     PanelLanes panels() {
         PanelLanes vector = at(PanelLanes.class, PanelVectors.class);
-        return machineCode ? new MachinePanels(vector) : vector;
+        return machineCode ? new MachinePanels(vector, bits) : vector;
     }
 
     AttentionLanes attention() {
         AttentionLanes vector = at(AttentionLanes.class, AttentionVectors.class);
-        return machineCode ? new MachineAttention(vector) : vector;
+        if (!machineCode) {
+            return vector;
+        }
+        AttentionLanes machine = new MachineAttention(vector);
+        return wide() ? new WideAttention(machine) : machine;
     }
 
     ChainLanes chains() {
-        return machineCode ? new MachineChains() : new ChainVectors();
+        return machineCode ? new MachineChains(bits) : new ChainVectors();
     }
 
     <T> T at(Class<T> type, Class<? extends T> kernel) {

@@ -56,6 +56,9 @@ final class Linear implements Workers.Job {
     /** Rows of a group. */
     private int size;
 
+    /** How groups are packed. */
+    private boolean octets;
+
     private int groups;
     private long from;
     private long out;
@@ -98,7 +101,7 @@ final class Linear implements Workers.Job {
         this.weight = weight;
         outStride = 4L * weight.rows();
         this.bias = bias == null || adapted ? 0 : Raw.address(bias);
-        if (count > 1 && fewRows.takes(weight, count)) {
+        if (fewRows.takes(weight, count)) {
             fewRows.run(out, x, weight, this.bias);
         } else {
             run(out, x, count);
@@ -115,6 +118,7 @@ final class Linear implements Workers.Job {
             rows = Math.min(most, count - row);
             few = few(RowGroups.count(rows, FourBitGroupLanes.GROUP));
             size = few ? FourBitGroupLanes.GROUP : panels.group();
+            octets = !few && panels.octets(columns);
             groups = RowGroups.count(rows, size);
             if (input.values().length < groups * size * columns) {
                 input = Floats.of(groups * size * columns);
@@ -175,7 +179,12 @@ final class Linear implements Workers.Job {
         int columns = weight.columns();
         long first = from + 4L * group * size * columns;
         int valid = Math.min(size, rows - group * size);
-        RowGroups.pack(input.values(), group * size * columns, size, first, 4L * columns, valid, columns);
+        int to = group * size * columns;
+        if (octets) {
+            RowGroups.packOctets(input.values(), to, size, first, 4L * columns, valid, columns, columns);
+        } else {
+            RowGroups.pack(input.values(), to, size, first, 4L * columns, valid, columns);
+        }
     }
 
     @Override
@@ -186,6 +195,11 @@ final class Linear implements Workers.Job {
         Floats totals = this.totals[thread];
         float[] sums = totals.values();
         boolean one = rows == 1 && direct(weight);
+        int first = weight.firstRow(part) + tile * tileRows;
+        int valid = Math.min(tileRows, tiles.rows() - tile * tileRows);
+        long to = out + 4L * first;
+        boolean finished = !one && !few && bias == 0 && valid == tileRows;
+        long target = finished ? to : 0;
         Arrays.fill(sums, 0, (one ? 1 : groups * size) * tileRows, 0);
         switch (tiles) {
             case Tiles.FourBit four -> {
@@ -193,27 +207,30 @@ final class Linear implements Workers.Job {
                     int segments = four.columns() / four.segment();
                     fourBit.row(input, four.tile(tile), segments, four.segment(), four.table(), blocks[thread], totals);
                 } else {
-                    multiply(four, tile, thread);
+                    multiply(four, tile, thread, target);
                 }
             }
-            case Tiles.Packed packed -> multiply(packed, tile, thread);
+            case Tiles.Packed packed -> multiply(packed, tile, thread, target);
             case Tiles.Dense wide -> {
                 if (one) {
                     dense.bf16Row(input.values(), wide.tile(tile), wide.columns(), DENSE_SEGMENT, sums);
                 } else {
-                    multiply(wide, tile, thread);
+                    multiply(wide, tile, thread, target);
                 }
             }
         }
-        int first = weight.firstRow(part) + tile * tileRows;
-        int valid = Math.min(tileRows, tiles.rows() - tile * tileRows);
+        if (finished) {
+            return;
+        }
         long biases = bias == 0 ? 0 : bias + 4L * first;
         for (int row = 0; row < rows; row++) {
-            panels.store(sums, row * tileRows, valid, biases, out + row * outStride + 4L * first);
+            panels.store(sums, row * tileRows, valid, biases, to + row * outStride);
         }
     }
 
-    private void multiply(Tiles.FourBit four, int tile, int thread) {
+    // target: where the first row's totals go after the last k, or 0 if they stay
+
+    private void multiply(Tiles.FourBit four, int tile, int thread, long target) {
         int columns = four.columns();
         int segment = four.segment();
         long at = four.tile(tile);
@@ -224,12 +241,12 @@ final class Linear implements Workers.Job {
         for (int k = 0; k < columns; k += depth) {
             int segments = Math.min(depth, columns - k) / segment;
             fourBit.panel(at, segments, segment, four.table(), panel[thread], scales[thread]);
-            multiply(k, columns, 0, segments, segment, scales[thread], thread);
+            multiply(k, columns, 0, segments, segment, scales[thread], thread, target);
             at += (long) segments * four.segmentBytes();
         }
     }
 
-    private void multiply(Tiles.Dense wide, int tile, int thread) {
+    private void multiply(Tiles.Dense wide, int tile, int thread, long target) {
         int columns = wide.columns();
         long at = wide.tile(tile);
         if (few) {
@@ -244,12 +261,12 @@ final class Linear implements Workers.Job {
                 case F32 -> MemorySegment.copy(Raw.ALL, Raw.F32, at, panel[thread].values(), 0, length * tileRows);
                 case I64, I32, U8 -> throw new IllegalStateException("tiles of " + wide.dtype());
             }
-            multiplyUnscaled(k, columns, length, thread);
+            multiplyUnscaled(k, columns, length, thread, target);
             at += Tiles.Dense.tileBytes(wide.dtype(), length, tileRows);
         }
     }
 
-    private void multiply(Tiles.Packed packed, int tile, int thread) {
+    private void multiply(Tiles.Packed packed, int tile, int thread, long target) {
         int columns = packed.columns();
         int valid = Math.min(tileRows, packed.rows() - tile * tileRows);
         float[] values = panel[thread].values();
@@ -261,33 +278,33 @@ final class Linear implements Workers.Job {
                     values[i * tileRows + lane] = packed.element(tile * tileRows + lane, k + i);
                 }
             }
-            multiplyUnscaled(k, columns, length, thread);
+            multiplyUnscaled(k, columns, length, thread, target);
         }
     }
 
-    private void multiplyUnscaled(int k, int columns, int length, int thread) {
+    private void multiplyUnscaled(int k, int columns, int length, int thread, long target) {
         int segments = length / DENSE_SEGMENT;
         int done = segments * DENSE_SEGMENT;
         if (segments > 0) {
-            multiply(k, columns, 0, segments, DENSE_SEGMENT, ones, thread);
+            multiply(k, columns, 0, segments, DENSE_SEGMENT, ones, thread, target);
         }
         if (done < length) {
-            multiply(k + done, columns, done * tileRows, 1, length - done, ones, thread);
+            multiply(k + done, columns, done * tileRows, 1, length - done, ones, thread, target);
         }
     }
 
-    private void multiply(int k, int columns, int po, int segments, int segment, Floats factors, int thread) {
-        panels.multiply(
-                input,
-                k * size,
-                columns * size,
-                groups,
-                panel[thread],
-                po,
-                segments,
-                segment,
-                factors,
-                0,
-                totals[thread]);
+    private void multiply(
+            int k, int columns, int po, int segments, int segment, Floats factors, int thread, long target) {
+        int xo = k * size;
+        int stride = columns * size;
+        Floats values = panel[thread];
+        Floats sums = totals[thread];
+        if (target != 0 && k + segments * segment == columns) {
+            panels.finish(
+                    input, xo, stride, octets, rows, values, po, segments, segment, factors, 0, sums, target,
+                    outStride);
+        } else {
+            panels.multiply(input, xo, stride, octets, groups, values, po, segments, segment, factors, 0, sums);
+        }
     }
 }

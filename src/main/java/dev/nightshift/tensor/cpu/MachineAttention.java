@@ -25,7 +25,7 @@ final class MachineAttention implements AttentionLanes {
     private static final MethodHandle VALUES_OF_THREE = values(THREE, 4);
     private static final MethodHandle SHORT_VALUES_OF_THREE = values(THREE, 2);
     private static final MethodHandle VALUES_OF_ONE = MachineCode.function(
-            AttentionAssembly.values(2),
+            AttentionAssembly.values(MachineCode.BITS, 2),
             ADDRESS,
             ADDRESS,
             ADDRESS,
@@ -45,15 +45,12 @@ final class MachineAttention implements AttentionLanes {
     }
 
     private static MethodHandle scores(int rows, int columns, boolean ahead) {
-        return MachineCode.function(
-                AttentionAssembly.scores(rows, columns, ahead),
-                ADDRESS,
-                ADDRESS,
-                ADDRESS,
-                JAVA_LONG,
-                JAVA_LONG,
-                JAVA_LONG,
-                JAVA_LONG);
+        return scores(AttentionAssembly.scores(MachineCode.BITS, rows, columns, ahead));
+    }
+
+    /** A function that {@link #scores(MethodHandle, QueryTile, Longs, int, int, int)} calls. */
+    static MethodHandle scores(byte[] code) {
+        return MachineCode.function(code, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
     }
 
     private static MethodHandle weigh(int columns) {
@@ -61,18 +58,15 @@ final class MachineAttention implements AttentionLanes {
     }
 
     private static MethodHandle values(int rows, int vectors) {
-        return MachineCode.function(
-                AttentionAssembly.values(rows, vectors),
-                ADDRESS,
-                ADDRESS,
-                ADDRESS,
-                ADDRESS,
-                JAVA_LONG,
-                JAVA_LONG,
-                JAVA_LONG);
+        return values(AttentionAssembly.values(MachineCode.BITS, rows, vectors));
     }
 
-    private static boolean usual(QueryTile tile) {
+    /** A function that {@link #values(MethodHandle, QueryTile, Longs, int, int, int)} calls. */
+    static MethodHandle values(byte[] code) {
+        return MachineCode.function(code, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+    }
+
+    static boolean usual(QueryTile tile) {
         return tile.head == QueryTile.HEAD && tile.scores == QueryTile.SCORES;
     }
 
@@ -94,7 +88,7 @@ final class MachineAttention implements AttentionLanes {
         }
     }
 
-    private static void scores(MethodHandle code, QueryTile tile, Longs keys, int times, int keyStride, int headDim) {
+    static void scores(MethodHandle code, QueryTile tile, Longs keys, int times, int keyStride, int headDim) {
         try {
             code.invokeExact(
                     tile.q.memory(),
@@ -145,7 +139,7 @@ final class MachineAttention implements AttentionLanes {
         }
     }
 
-    private static void values(MethodHandle code, QueryTile tile, Longs runs, int count, int valueStride, int part) {
+    static void values(MethodHandle code, QueryTile tile, Longs runs, int count, int valueStride, int part) {
         try {
             code.invokeExact(
                     tile.s.memory(),

@@ -30,8 +30,23 @@ final class MachineFewRows implements FewRowsLanes {
     }
 
     @Override
-    public long scratchBytes(int count) {
-        return INPUT + FewRowsAssembly.totalBytes(count, FewRowsAssembly.MOST);
+    public boolean takes(Tiles tiles, int rows) {
+        return rows > 1 && tiles instanceof Tiles.FourBit;
+    }
+
+    @Override
+    public int onePiece() {
+        return 16;
+    }
+
+    @Override
+    public int unitRows() {
+        return Linear.tileRows(MachineCode.BITS);
+    }
+
+    @Override
+    public long scratchBytes(int columns, int units) {
+        return INPUT + FewRowsAssembly.totalBytes(units, FewRowsAssembly.MOST);
     }
 
     @Override
@@ -39,28 +54,30 @@ final class MachineFewRows implements FewRowsLanes {
             long x,
             long xRow,
             int rows,
-            Tiles.FourBit tiles,
-            int tile,
+            Tiles tiles,
+            int unit,
             int count,
             long out,
             long outRow,
-            long scratch) {
-        long segments = tiles.columns() / tiles.segment();
+            long scratch,
+            boolean again) {
+        Tiles.FourBit fourBit = (Tiles.FourBit) tiles;
+        long segments = fourBit.columns() / fourBit.segment();
         try {
             FUNCTIONS[rows].invokeExact(
                     x,
                     xRow,
-                    tiles.tile(tile),
+                    fourBit.tile(unit),
                     (long) count,
-                    tiles.table().shuffles(),
+                    fourBit.table().shuffles(),
                     out,
                     outRow,
                     segments,
-                    (long) (tiles.segment() / 8),
+                    (long) (fourBit.segment() / 8),
                     scratch,
                     scratch + INPUT,
-                    segments * tiles.segmentBytes(),
-                    (long) tiles.segmentBytes());
+                    segments * fourBit.segmentBytes(),
+                    (long) fourBit.segmentBytes());
         } catch (Throwable e) {
             throw MachineCode.thrown(e);
         }

@@ -24,10 +24,39 @@ final class PanelVectors implements PanelLanes {
     }
 
     @Override
+    public boolean octets(int columns) {
+        return false;
+    }
+
+    @Override
+    public void finish(
+            Floats x,
+            int xo,
+            int stride,
+            boolean octets,
+            int rows,
+            Floats panel,
+            int po,
+            int segments,
+            int segment,
+            Floats scales,
+            int so,
+            Floats totals,
+            long out,
+            long outRow) {
+        int groups = RowGroups.count(rows, GROUP);
+        multiply(x, xo, stride, octets, groups, panel, po, segments, segment, scales, so, totals);
+        for (int row = 0; row < rows; row++) {
+            store(totals.values(), row * TILE, TILE, 0, out + row * outRow);
+        }
+    }
+
+    @Override
     public void multiply(
             Floats x,
             int xo,
             int stride,
+            boolean octets,
             int groups,
             Floats panel,
             int po,

@@ -26,6 +26,8 @@ final class WeightGradients {
     /** Rows of a group. */
     private final int size;
 
+    private final boolean octets;
+
     private final Floats ones;
     private final Floats[] panel;
     private final Floats[] totals;
@@ -50,6 +52,7 @@ final class WeightGradients {
         turned = new TurnedPanels(workers.threads(), kernels);
         panels = kernels.panels();
         size = panels.group();
+        octets = panels.octets(width);
         ones = Floats.of(width);
         Arrays.fill(ones.values(), 1);
         panel = Linear.floats(workers.threads(), PANEL);
@@ -93,8 +96,12 @@ final class WeightGradients {
             int first = (tile - weight.firstTile(part)) * width;
             int count = Math.min(width, weight.part(part).rows() - first);
             long from = dys + group * size * stride + 4L * (weight.firstRow(part) + first);
-            RowGroups.pack(slice, at, size, from, stride, valid, count);
-            Arrays.fill(slice, at + size * count, at + size * width, 0);
+            if (octets) {
+                RowGroups.packOctets(slice, at, size, from, stride, valid, count, width);
+            } else {
+                RowGroups.pack(slice, at, size, from, stride, valid, count);
+                Arrays.fill(slice, at + size * count, at + size * width, 0);
+            }
             at += size * width;
         }
     }
@@ -127,6 +134,7 @@ final class WeightGradients {
                         slice,
                         (tile - firstTile) * width * size,
                         stride,
+                        octets,
                         groups,
                         panel[thread],
                         0,

@@ -93,7 +93,8 @@ class AttentionWidthsTest {
         "3, 1, 16, 30, 20, 130",
         "2, 1, 264, 0, 16, 20",
         "3, 1, 16, 0, 70, 150",
-        "30, 1, 16, 0, 16, 20"
+        "30, 1, 16, 0, 16, 20",
+        "6, 2, 96, 0, 16, 90"
     })
     void attentionIsTheSameHoweverItIsDone(int heads, int kvHeads, int headDim, int window, int blockTokens, int rows) {
         Random random = new Random(5);
@@ -106,6 +107,9 @@ class AttentionWidthsTest {
         for (int chunk : new int[] {rows, 1, 7, 64}) {
             assertThat(prompt.attend(MachineCode.BITS, CpuKernels.AUTO, 2, chunk))
                     .as("machine code, chunks of %d", chunk)
+                    .isEqualTo(wanted);
+            assertThat(prompt.attend(MachineCode.WIDE_BITS, CpuKernels.AUTO, 2, chunk))
+                    .as("wide machine code, chunks of %d", chunk)
                     .isEqualTo(wanted);
             assertThat(prompt.attend(MachineCode.BITS, CpuKernels.VECTOR, 3, chunk))
                     .as("Vector API, chunks of %d", chunk)

@@ -29,6 +29,8 @@ import org.junit.jupiter.api.Test;
 class VectorWidthsTest {
     private static final int[] WIDTHS = {128, 256, 512};
     private static final long BUDGET = 64L << 20;
+    /** A whole tile of the widest vectors, half of one, and a few. */
+    private static final int WEIGHT_ROWS = 103;
 
     private static void sameAtEveryWidth(String what, Function<VectorOps, float[]> operation, float[] wanted) {
         for (int bits : WIDTHS) {
@@ -36,6 +38,7 @@ class VectorWidthsTest {
         }
         // differs where the machine has machine code
         same(what + ", machine code", MachineCode.BITS, CpuKernels.AUTO, operation, wanted);
+        same(what + ", wide machine code", MachineCode.WIDE_BITS, CpuKernels.AUTO, operation, wanted);
     }
 
     private static float[] same(
@@ -58,7 +61,7 @@ class VectorWidthsTest {
                 out,
                 CpuFixtures.floats(ops, x, rows, weight.columns()),
                 ops.prepare(weight),
-                CpuFixtures.floats(ops, bias, bias.length),
+                bias == null ? null : CpuFixtures.floats(ops, bias, bias.length),
                 null);
         return CpuFixtures.read(out);
     }
@@ -84,7 +87,7 @@ class VectorWidthsTest {
                     int block = (n * columns + k) / weight.blockSize();
                     total = Math.fma(sum, absmax.data().get(Raw.F32, 4L * block), total);
                 }
-                out[row * weight.rows() + n] = total + bias[n];
+                out[row * weight.rows() + n] = bias == null ? total : total + bias[n];
             }
         }
         return out;
@@ -104,7 +107,7 @@ class VectorWidthsTest {
                     }
                     total += sum;
                 }
-                out[row * weight.rows() + n] = total + bias[n];
+                out[row * weight.rows() + n] = bias == null ? total : total + bias[n];
             }
         }
         return out;
@@ -116,10 +119,14 @@ class VectorWidthsTest {
         for (FourBitCode code : FourBitCode.values()) {
             // segments of 64, 32 (block of 32), 16 and 8 (row lengths that blocks cross)
             for (int[] size : new int[][] {{128, 64, 64}, {128, 32, 32}, {80, 64, 16}, {72, 128, 8}, {192, 4096, 64}}) {
-                Weight.FourBit weight = CpuFixtures.fourBit(random, code, 70, size[0], size[1]);
-                float[] bias = CpuFixtures.normal(random, 70);
-                for (int rows : new int[] {1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 15, 16, 18}) {
+                Weight.FourBit weight = CpuFixtures.fourBit(random, code, WEIGHT_ROWS, size[0], size[1]);
+                float[] bias = CpuFixtures.normal(random, WEIGHT_ROWS);
+                for (int rows : new int[] {1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 15, 16, 18, 24, 25, 31}) {
                     float[] x = CpuFixtures.normal(random, rows * size[0]);
+                    sameAtEveryWidth(
+                            code + " without bias " + List.of(size[0], size[1], rows),
+                            ops -> linear(ops, x, weight, null),
+                            chain(x, weight, size[2], null));
                     sameAtEveryWidth(
                             code + " " + List.of(size[0], size[1], rows),
                             ops -> linear(ops, x, weight, bias),
@@ -141,7 +148,7 @@ class VectorWidthsTest {
             }
             int total = Arrays.stream(sizes).sum();
             float[] bias = CpuFixtures.normal(random, total);
-            for (int rows : new int[] {2, 5, 8, 11}) {
+            for (int rows : new int[] {2, 5, 8, 11, 13, 30}) {
                 float[] x = CpuFixtures.normal(random, rows * columns);
                 float[] wanted = new float[rows * total];
                 int first = 0;
@@ -166,10 +173,14 @@ class VectorWidthsTest {
         Random random = new Random(2);
         for (DType dtype : List.of(DType.BF16, DType.F16, DType.F32)) {
             for (int columns : new int[] {64, 101, 130, 192}) {
-                Weight.Dense weight = CpuFixtures.dense(random, dtype, 67, columns);
-                float[] bias = CpuFixtures.normal(random, 67);
-                for (int rows : new int[] {1, 2, 3, 4, 5, 6, 8, 9, 11, 16, 17}) {
+                Weight.Dense weight = CpuFixtures.dense(random, dtype, WEIGHT_ROWS, columns);
+                float[] bias = CpuFixtures.normal(random, WEIGHT_ROWS);
+                for (int rows : new int[] {1, 2, 3, 4, 5, 6, 8, 9, 11, 12, 16, 17, 25, 29}) {
                     float[] x = CpuFixtures.normal(random, rows * columns);
+                    sameAtEveryWidth(
+                            dtype + " without bias " + List.of(columns, rows),
+                            ops -> linear(ops, x, weight, null),
+                            chain(x, weight, null));
                     sameAtEveryWidth(
                             dtype + " " + List.of(columns, rows),
                             ops -> linear(ops, x, weight, bias),
@@ -303,9 +314,12 @@ class VectorWidthsTest {
     @Test
     void chainsGoOnFromTheirTotals() {
         Random random = new Random(12);
-        List<ChainLanes> kinds = MachineCode.OBSTACLE.isEmpty()
-                ? List.of(new ChainVectors(), new MachineChains())
-                : List.of(new ChainVectors());
+        List<ChainLanes> kinds = new ArrayList<>(List.of(new ChainVectors()));
+        for (int bits : new int[] {MachineCode.BITS, MachineCode.WIDE_BITS}) {
+            if (MachineCode.runs(bits)) {
+                kinds.add(new MachineChains(bits));
+            }
+        }
         for (int k : new int[] {64, 12, 7}) {
             int groups = 3;
             int stride = 4 * k + 4;

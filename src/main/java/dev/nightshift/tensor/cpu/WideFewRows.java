@@ -1,0 +1,155 @@
+package dev.nightshift.tensor.cpu;
+
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import dev.nightshift.tensor.DType;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandle;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.function.IntFunction;
+
+/** {@link FewRowsLanes} in machine code for 512 bits ({@link WideFewRowsAssembly}): one function a number of rows. */
+final class WideFewRows implements FewRowsLanes {
+    /** Six registers, then the stack. */
+    private static final MemoryLayout[] ARGUMENTS = Collections.nCopies(
+                    6 + WideFewRowsAssembly.Argument.values().length, JAVA_LONG)
+            .toArray(MemoryLayout[]::new);
+
+    private static final MethodHandle[] FOUR_BIT = functions(rows -> WideFewRowsAssembly.fourBit(rows, 2));
+    private static final MethodHandle[] FOUR_BIT_HALF = functions(rows -> WideFewRowsAssembly.fourBit(rows, 1));
+    private static final MethodHandle[] BF16 = functions(rows -> WideFewRowsAssembly.bf16(rows, 2));
+    private static final MethodHandle[] BF16_HALF = functions(rows -> WideFewRowsAssembly.bf16(rows, 1));
+    private static final int HALF_ROWS = WideFewRowsAssembly.HALF / Float.BYTES;
+    private static final long UPPER_HALVES = upperHalves();
+
+    private static MethodHandle[] functions(IntFunction<byte[]> code) {
+        MethodHandle[] functions = new MethodHandle[WideFewRowsAssembly.MOST + 1];
+        for (int rows = 1; rows <= WideFewRowsAssembly.MOST; rows++) {
+            functions[rows] = MachineCode.function(code.apply(rows), ARGUMENTS);
+        }
+        return functions;
+    }
+
+    private static long upperHalves() {
+        int[] mask = new int[Lanes.LINE / Integer.BYTES];
+        Arrays.fill(mask, 0xffff0000);
+        MemorySegment memory = Arena.global().allocate(Lanes.LINE, Lanes.LINE);
+        memory.copyFrom(MemorySegment.ofArray(mask));
+        return memory.address();
+    }
+
+    @Override
+    public int most() {
+        return WideFewRowsAssembly.MOST;
+    }
+
+    @Override
+    public boolean takes(Tiles tiles, int rows) {
+        return switch (tiles) {
+            case Tiles.FourBit fourBit -> rows > 1;
+            case Tiles.Packed packed -> false;
+            case Tiles.Dense dense -> dense.dtype() == DType.BF16 && dense.columns() % Linear.DENSE_SEGMENT == 0;
+        };
+    }
+
+    @Override
+    public int onePiece() {
+        return 0;
+    }
+
+    @Override
+    public int unitRows() {
+        return HALF_ROWS;
+    }
+
+    @Override
+    public long scratchBytes(int columns, int units) {
+        return WideFewRowsAssembly.TOTAL_BYTES + WideFewRowsAssembly.inputBytes(columns, WideFewRowsAssembly.MOST);
+    }
+
+    @Override
+    public void multiply(
+            long x,
+            long xRow,
+            int rows,
+            Tiles tiles,
+            int unit,
+            int count,
+            long out,
+            long outRow,
+            long scratch,
+            boolean again) {
+        int done = 0;
+        while (done < count) {
+            boolean whole = (unit + done) % 2 == 0 && count - done >= 2;
+            int tile = (unit + done) / 2;
+            int times = whole ? (count - done) / 2 : 1;
+            boolean second = (unit + done) % 2 == 1;
+            long to = out + (long) done * WideFewRowsAssembly.HALF;
+            multiply(x, xRow, rows, tiles, tile, second, whole, times, to, outRow, scratch, again || done > 0);
+            done += whole ? 2 * times : 1;
+        }
+    }
+
+    /**
+     * @param second whether to begin with the second half of the tile
+     * @param whole whether it is whole tiles; else one half
+     */
+    private static void multiply(
+            long x,
+            long xRow,
+            int rows,
+            Tiles tiles,
+            int tile,
+            boolean second,
+            boolean whole,
+            int times,
+            long out,
+            long outRow,
+            long scratch,
+            boolean again) {
+        MethodHandle code;
+        long constant;
+        long at;
+        long tileBytes;
+        int segment;
+        switch (tiles) {
+            case Tiles.FourBit four -> {
+                code = (whole ? FOUR_BIT : FOUR_BIT_HALF)[rows];
+                constant = four.table().floats();
+                at = four.tile(tile);
+                tileBytes = four.tile(1) - four.tile(0);
+                segment = four.segment();
+            }
+            case Tiles.Dense dense -> {
+                code = (whole ? BF16 : BF16_HALF)[rows];
+                constant = UPPER_HALVES;
+                at = dense.tile(tile);
+                tileBytes = dense.tile(1) - dense.tile(0);
+                segment = Linear.DENSE_SEGMENT;
+            }
+            case Tiles.Packed packed -> throw new IllegalStateException("a few rows by a packed weight");
+        }
+        try {
+            code.invokeExact(
+                    x,
+                    xRow,
+                    second ? at + WideFewRowsAssembly.HALF : at,
+                    (long) times,
+                    constant,
+                    out,
+                    outRow,
+                    (long) (tiles.columns() / segment),
+                    (long) (segment / 8),
+                    scratch + WideFewRowsAssembly.TOTAL_BYTES,
+                    again ? 0L : 1L,
+                    scratch,
+                    tileBytes);
+        } catch (Throwable e) {
+            throw MachineCode.thrown(e);
+        }
+    }
+}
