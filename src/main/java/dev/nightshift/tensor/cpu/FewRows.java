@@ -3,17 +3,12 @@ package dev.nightshift.tensor.cpu;
 import dev.nightshift.tensor.Tensor;
 
 /**
- * {@code y = x W^T} of a few rows. Threads claim stretches of the weight's units, since every call of a kernel writes the input out once
- * more ({@link FewRowsAssembly}, {@link WideFewRowsAssembly}).
+ * {@code y = x W^T} of a few rows. Threads claim stretches of the weight's units, since a kernel first writes the input out as it wants
+ * it ({@link FewRowsAssembly}, {@link WideFewRowsAssembly}).
  */
 final class FewRows implements Workers.Job {
     /** Up to twice as many rows as a kernel takes, in two passes over a stretch; a panel is faster for more. */
     private static final int PASSES = 2;
-
-    /** Units of an item at most, and at least, where there are more. */
-    private static final int ITEM = 9;
-
-    private static final int SMALL_ITEM = 3;
 
     /** Ints that keep what two threads write in different cache lines. */
     private static final int APART = 16;
@@ -36,7 +31,7 @@ final class FewRows implements Workers.Job {
     private int rows;
     /** Counts calls. */
     private int number;
-    /** The call in which a thread last wrote x out. */
+    /** The call in which each thread last had its kernel write x out, {@link #APART} apart. */
     private final int[] written;
 
     private long x;
@@ -79,19 +74,9 @@ final class FewRows implements Workers.Job {
         number++;
         int units = weight.tiles() * perTile;
         int share = (units + workers.threads() - 1) / workers.threads();
-        each = share <= lanes.onePiece() ? share : item(share);
+        each = lanes.item(share);
         most = Math.clamp((long) LONGEST * Linear.DENSE_SEGMENT / weight.columns(), 1, MOST);
         workers.run(this, (units + each - 1) / each);
-    }
-
-    /** Units of an item, so that a thread's share has no odd one at its end if that can be. */
-    private static int item(int share) {
-        for (int units = ITEM; units >= SMALL_ITEM; units--) {
-            if (share % units == 0) {
-                return units;
-            }
-        }
-        return ITEM;
     }
 
     @Override

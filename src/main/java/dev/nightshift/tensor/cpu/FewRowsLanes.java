@@ -15,7 +15,7 @@ interface FewRowsLanes {
         }
 
         @Override
-        public int onePiece() {
+        public int item(int share) {
             throw none();
         }
 
@@ -55,11 +55,8 @@ interface FewRowsLanes {
     /** Whether this is the fastest way through such a weight for so many rows; for more than {@link #most} in several calls. */
     boolean takes(Tiles tiles, int rows);
 
-    /**
-     * Units of a thread up to which it gets them in one piece: where what a further call costs is more than what a busy machine lets
-     * one thread wait for another.
-     */
-    int onePiece();
+    /** Units that a thread claims at a time where its share is so many. */
+    int item(int share);
 
     /** Rows of a weight that belong together: a tile, or a part of one. */
     int unitRows();

@@ -13,6 +13,11 @@ final class MachineFewRows implements FewRowsLanes {
                     6 + FewRowsAssembly.Argument.values().length, JAVA_LONG)
             .toArray(MemoryLayout[]::new);
 
+    /** A share that goes in one piece: a further call costs more than what a busy machine lets one thread wait for another. */
+    private static final int ONE_PIECE = 16;
+
+    private static final int ITEM = 5;
+
     private static final long INPUT = FewRowsAssembly.inputBytes(FewRowsAssembly.MOST);
     private static final MethodHandle[] FUNCTIONS = functions();
 
@@ -35,8 +40,8 @@ final class MachineFewRows implements FewRowsLanes {
     }
 
     @Override
-    public int onePiece() {
-        return 16;
+    public int item(int share) {
+        return share <= ONE_PIECE ? share : ITEM;
     }
 
     @Override

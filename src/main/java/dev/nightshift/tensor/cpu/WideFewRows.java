@@ -22,6 +22,10 @@ final class WideFewRows implements FewRowsLanes {
     private static final MethodHandle[] FOUR_BIT_HALF = functions(rows -> WideFewRowsAssembly.fourBit(rows, 1));
     private static final MethodHandle[] BF16 = functions(rows -> WideFewRowsAssembly.bf16(rows, 2));
     private static final MethodHandle[] BF16_HALF = functions(rows -> WideFewRowsAssembly.bf16(rows, 1));
+    /** Units of an item: a number that leaves no odd one at the end of a share, if there is one. */
+    private static final int MOST_UNITS = 9;
+
+    private static final int LEAST_UNITS = 3;
     private static final int HALF_ROWS = WideFewRowsAssembly.HALF / Float.BYTES;
     private static final long UPPER_HALVES = upperHalves();
 
@@ -56,8 +60,13 @@ final class WideFewRows implements FewRowsLanes {
     }
 
     @Override
-    public int onePiece() {
-        return 0;
+    public int item(int share) {
+        for (int units = MOST_UNITS; units >= LEAST_UNITS; units--) {
+            if (share % units == 0) {
+                return units;
+            }
+        }
+        return MOST_UNITS;
     }
 
     @Override
