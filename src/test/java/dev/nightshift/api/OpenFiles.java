@@ -2,7 +2,6 @@ package dev.nightshift.api;
 
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.OptionalLong;
@@ -33,8 +32,8 @@ public final class OpenFiles {
                         return OptionalLong.of(Long.parseLong(
                                 facts.lines().findFirst().orElseThrow().replaceAll("\\D", "")));
                     }
-                } catch (NoSuchFileException closedMeanwhile) {
-                    // another one's
+                } catch (IOException closedMeanwhile) {
+                    // perhaps after its facts were opened: reading them fails then
                 }
             }
         }
