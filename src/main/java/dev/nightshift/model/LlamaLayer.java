@@ -34,7 +34,9 @@ final class LlamaLayer {
         }
         // [tokens, hidden] -> [tokens, (heads + 2 * kvHeads) * headDim]
         ops.linear(s.qkv(), s.normed(), w.qkv(), w.qkvBias(), lora[0]);
-        ops.ropeAndStore(
+        // -> [tokens, heads * headDim]
+        ops.ropeAndAttention(
+                s.attended(),
                 s.qkv(),
                 w.qNorm(),
                 w.kNorm(),
@@ -44,8 +46,6 @@ final class LlamaLayer {
                 kv.blocks(),
                 kv.layout(),
                 index);
-        // -> [tokens, heads * headDim]
-        ops.attention(s.attended(), s.qkv(), batch.attentionRows, attention, kv.blocks(), kv.layout(), index);
         ops.linear(s.branch(), s.attended(), w.output(), w.outputBias(), lora[1]); // -> [tokens, hidden]
         ops.addRmsNorm(s.normed(), s.residual(), s.branch(), w.postNorm(), epsilon);
         ops.linear(s.gateUp(), s.normed(), w.gateUp(), w.gateUpBias(), lora[2]); // -> [tokens, 2 * inner]

@@ -96,6 +96,25 @@ public interface TensorOps extends AutoCloseable {
             KvLayout layout,
             int layer);
 
+    /**
+     * {@link #ropeAndStore}, then {@link #attention}, which a backend may do sequence by sequence: no row may look at what a row of
+     * another sequence stores in this call.
+     */
+    default void ropeAndAttention(
+            Tensor out,
+            Tensor qkv,
+            Tensor qNorm,
+            Tensor kNorm,
+            float epsilon,
+            AttentionRows rows,
+            AttentionShape shape,
+            Tensor kvCache,
+            KvLayout layout,
+            int layer) {
+        ropeAndStore(qkv, qNorm, kNorm, epsilon, rows, shape, kvCache, layout, layer);
+        attention(out, qkv, rows, shape, kvCache, layout, layer);
+    }
+
     /** {@code out = silu(gate) * up}; gateUp [rows, 2 * inner], out [rows, inner] F32. */
     void swiGlu(Tensor out, Tensor gateUp);
 

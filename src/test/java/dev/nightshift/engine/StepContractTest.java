@@ -87,7 +87,7 @@ class StepContractTest {
                 List.of(request(1, SamplingParameters.greedy(), -1), request(2, hot, 1), request(3, hot, 2)));
         assertThat(steps).hasSizeGreaterThan(30);
         assertThat(new HashSet<>(steps)).as("different steps").hasSize(1);
-        assertThat(steps.getFirst()).anyMatch(call -> call.startsWith("ropeAndStore"));
+        assertThat(steps.getFirst()).anyMatch(call -> call.startsWith("ropeAndAttention"));
         assertThat(steps.getFirst().stream().filter(call -> call.startsWith("readback")))
                 .hasSize(1);
         assertThat(steps.getFirst().stream().filter(call -> call.startsWith("upload")))

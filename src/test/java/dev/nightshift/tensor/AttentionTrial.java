@@ -1,5 +1,7 @@
 package dev.nightshift.tensor;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -127,11 +129,27 @@ final class AttentionTrial {
         Tensor qkvOnDevice = scene.f32(input, rows, width);
         Tensor out = scene.output(rows, (long) shape.heads() * shape.headDim());
         TensorOps ops = scene.ops();
+        // both in one first, while the cache holds nothing of these rows yet
+        Tensor qkvOfBoth = scene.f32(input, rows, width);
+        Tensor outOfBoth = scene.output(rows, (long) shape.heads() * shape.headDim());
+        ops.ropeAndAttention(
+                outOfBoth,
+                qkvOfBoth,
+                qNormOnDevice,
+                kNormOnDevice,
+                EPSILON,
+                attentionRows,
+                shape,
+                kvCache,
+                layout,
+                layer);
         ops.ropeAndStore(
                 qkvOnDevice, qNormOnDevice, kNormOnDevice, EPSILON, attentionRows, shape, kvCache, layout, layer);
         float[] rotatedRows = scene.floats(qkvOnDevice);
         ops.attention(out, qkvOnDevice, attentionRows, shape, kvCache, layout, layer);
         float[] outs = scene.floats(out);
+        assertThat(scene.floats(qkvOfBoth)).isEqualTo(rotatedRows);
+        assertThat(scene.floats(outOfBoth)).isEqualTo(outs);
         int outWidth = shape.heads() * shape.headDim();
         float[][] result = new float[rows][];
         row = 0;

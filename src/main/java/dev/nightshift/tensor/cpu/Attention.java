@@ -22,6 +22,7 @@ final class Attention {
     private final float[][] partials;
     private final Workers.Job rope = this::rope;
     private final Workers.Job attend = this::attend;
+    private final Workers.Job ropeAndAttend = this::ropeAndAttend;
 
     private AttentionShape shape;
     private KvLayout layout;
@@ -81,10 +82,14 @@ final class Attention {
             KvLayout layout,
             int layer) {
         bind(qkv, rows, shape, kvCache, layout, layer);
+        bind(qNorm, kNorm, epsilon);
+        workers.run(rope, Math.toIntExact(qkv.shape().axis(0)));
+    }
+
+    private void bind(Tensor qNorm, Tensor kNorm, float epsilon) {
         this.qNorm = qNorm == null ? 0 : Raw.address(qNorm);
         this.kNorm = kNorm == null ? 0 : Raw.address(kNorm);
         this.epsilon = epsilon;
-        workers.run(rope, Math.toIntExact(qkv.shape().axis(0)));
     }
 
     private long row(int row) {
@@ -92,45 +97,50 @@ final class Attention {
     }
 
     private void rope(int row, int thread) {
-        int headDim = shape.headDim();
-        long x = row(row);
-        int heads = shape.heads();
         if (Raw.i32(sequences + 4L * row) < 0) {
             return;
         }
-        long cos = cosSin + 4L * row * headDim;
-        long sin = cos + 2L * headDim;
-        for (int head = 0; head < heads + shape.kvHeads(); head++) {
-            long at = x + 4L * head * headDim;
-            long norm = head < heads ? qNorm : kNorm;
-            if (norm != 0) {
-                Rows.norm(rowLanes, at, at, norm, headDim, epsilon, partials[thread]);
-            }
-            lanes.rotate(at, cos, sin, headDim / 2);
-        }
-        int slot = Raw.i32(slots + 4L * row);
-        if (slot >= 0) {
-            store(x + 4L * heads * headDim, slot);
+        for (int kvHead = 0; kvHead < shape.kvHeads(); kvHead++) {
+            rope(row, kvHead, thread);
         }
     }
 
-    private void store(long k, int slot) {
+    /** Query heads of a key-value head, its keys, and what is kept of it. */
+    private void rope(int row, int kvHead, int thread) {
+        int group = shape.heads() / shape.kvHeads();
+        for (int head = kvHead * group; head < (kvHead + 1) * group; head++) {
+            rope(row, head, qNorm, thread);
+        }
+        rope(row, shape.heads() + kvHead, kNorm, thread);
+        int slot = Raw.i32(slots + 4L * row);
+        if (slot >= 0) {
+            store(row, kvHead, slot);
+        }
+    }
+
+    private void rope(int row, int head, long norm, int thread) {
+        int headDim = shape.headDim();
+        long at = row(row) + 4L * head * headDim;
+        if (norm != 0) {
+            Rows.norm(rowLanes, at, at, norm, headDim, epsilon, partials[thread]);
+        }
+        long cos = cosSin + 4L * row * headDim;
+        lanes.rotate(at, cos, cos + 2L * headDim, headDim / 2);
+    }
+
+    private void store(int row, int kvHead, int slot) {
         int headDim = shape.headDim();
         int keyStride = KvBlocks.keyStride(layout);
         int valueStride = KvBlocks.valueStride(layout);
         long block = cache + slot / layout.blockTokens() * layout.blockBytes();
         int offset = slot % layout.blockTokens();
-        long v = k + 4L * shape.kvHeads() * headDim;
-        for (int head = 0; head < shape.kvHeads(); head++) {
-            long keys = block + KvBlocks.keys(layout, layer, head) + 4L * offset;
-            for (int d = 0; d < headDim; d++) {
-                Raw.f32(keys + 4L * d * keyStride, Raw.f32(k + 4L * d));
-            }
-            long values = block + KvBlocks.values(layout, layer, head) + 4L * offset * valueStride;
-            Raw.copy(v, values, 4L * headDim);
-            k += 4L * headDim;
-            v += 4L * headDim;
+        long k = row(row) + 4L * (shape.heads() + kvHead) * headDim;
+        long keys = block + KvBlocks.keys(layout, layer, kvHead) + 4L * offset;
+        for (int d = 0; d < headDim; d++) {
+            Raw.f32(keys + 4L * d * keyStride, Raw.f32(k + 4L * d));
         }
+        long values = block + KvBlocks.values(layout, layer, kvHead) + 4L * offset * valueStride;
+        Raw.copy(k + 4L * shape.kvHeads() * headDim, values, 4L * headDim);
     }
 
     void attention(
@@ -143,7 +153,56 @@ final class Attention {
             int layer) {
         bind(qkv, rows, shape, kvCache, layout, layer);
         this.out = Raw.address(out);
+        attend(Math.toIntExact(qkv.shape().axis(0)));
+    }
+
+    /** A sequence's only row finds its keys in this thread's cache, if they are turned just before. */
+    void ropeAndAttention(
+            Tensor out,
+            Tensor qkv,
+            Tensor qNorm,
+            Tensor kNorm,
+            float epsilon,
+            AttentionRows rows,
+            AttentionShape shape,
+            Tensor kvCache,
+            KvLayout layout,
+            int layer) {
+        bind(qkv, rows, shape, kvCache, layout, layer);
+        bind(qNorm, kNorm, epsilon);
+        this.out = Raw.address(out);
         int count = Math.toIntExact(qkv.shape().axis(0));
+        int items = count * shape.kvHeads();
+        if (items >= workers.threads() && alone(count)) {
+            headsAtOnce = shape.heads() / shape.kvHeads();
+            cut(count, 1);
+            workers.run(ropeAndAttend, items);
+        } else {
+            workers.run(rope, count);
+            attend(count);
+        }
+    }
+
+    /** Whether every row is its sequence's only one. */
+    private boolean alone(int rows) {
+        for (int row = 1; row < rows; row++) {
+            int sequence = Raw.i32(sequences + 4L * row);
+            if (sequence >= 0 && sequence == Raw.i32(sequences + 4L * (row - 1))) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private void ropeAndAttend(int item, int thread) {
+        int row = item / shape.kvHeads();
+        if (Raw.i32(sequences + 4L * row) >= 0) {
+            rope(row, item % shape.kvHeads(), thread);
+        }
+        attend(item, thread);
+    }
+
+    private void attend(int count) {
         int group = shape.heads() / shape.kvHeads();
         int cut = cut(count, rowsAtOnce(count, group));
         headsAtOnce = cut * shape.kvHeads() < workers.threads() ? 1 : group;

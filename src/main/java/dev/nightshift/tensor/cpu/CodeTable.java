@@ -2,7 +2,6 @@ package dev.nightshift.tensor.cpu;
 
 import dev.nightshift.quant.CodeBook;
 import dev.nightshift.tensor.FourBitCode;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -30,12 +29,8 @@ record CodeTable(int[] values, long shuffles, long floats) {
             bits[i] = Float.floatToRawIntBits(values[i]);
         }
         return new CodeTable(
-                bits, kept(MemorySegment.ofArray(FourBitAssembly.tables(bits))), kept(MemorySegment.ofArray(bits)));
-    }
-
-    private static long kept(MemorySegment table) {
-        MemorySegment memory = Arena.global().allocate(table.byteSize(), Lanes.LINE);
-        memory.copyFrom(table);
-        return memory.address();
+                bits,
+                MachineCode.constant(MemorySegment.ofArray(FourBitAssembly.tables(bits))),
+                MachineCode.constant(MemorySegment.ofArray(bits)));
     }
 }

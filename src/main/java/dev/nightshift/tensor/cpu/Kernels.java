@@ -17,6 +17,11 @@ record Kernels(int bits, boolean machineCode) {
         return machineCode && !wide() ? CodeOrder.COLUMNS : CodeOrder.ROWS;
     }
 
+    /** Whether {@link #fewRows} reads compressed weights. */
+    boolean compresses() {
+        return machineCode && wide();
+    }
+
     private boolean wide() {
         return bits == MachineCode.WIDE_BITS;
     }

@@ -35,6 +35,7 @@ final class Linear implements Workers.Job {
     private final DenseLanes dense;
     private final DenseGroupLanes denseGroups;
     private final FewRows fewRows;
+    private final Scratch scratch;
     private final PanelLanes panels;
     private final int tileRows;
     /** Length of k that a panel covers. */
@@ -45,6 +46,7 @@ final class Linear implements Workers.Job {
     private final Floats[] scales;
     private final float[][] blocks;
     private final Floats[] totals;
+    private final PanelProduct[] products;
     private final Adapters adapters;
     private final Workers.Job packJob = this::pack;
 
@@ -68,6 +70,7 @@ final class Linear implements Workers.Job {
     Linear(Workers workers, Kernels kernels, Adapters adapters, Scratch scratch) {
         this.workers = workers;
         this.adapters = adapters;
+        this.scratch = scratch;
         fewRows = new FewRows(workers, kernels.fewRows(), tileRows(kernels.bits()), scratch);
         fourBit = kernels.fourBit();
         fourBitGroups = kernels.fourBitGroups();
@@ -84,6 +87,13 @@ final class Linear implements Workers.Job {
         scales = floats(threads, depth / 8 * tileRows);
         blocks = new float[threads][tileRows + APART];
         totals = floats(threads, (ROWS + PanelLanes.LARGEST_GROUP) * tileRows);
+        products = new PanelProduct[threads];
+        Arrays.setAll(products, thread -> {
+            PanelProduct product = new PanelProduct();
+            product.panel = panel[thread];
+            product.totals = totals[thread];
+            return product;
+        });
     }
 
     static Floats[] floats(int threads, int length) {
@@ -151,6 +161,7 @@ final class Linear implements Workers.Job {
                 case Tiles.FourBit four -> true;
                 case Tiles.Packed packed -> false;
                 case Tiles.Dense dense -> dense.dtype() == DType.BF16;
+                case Tiles.Compressed compressed -> false;
             };
             if (!fused) {
                 return false;
@@ -167,6 +178,7 @@ final class Linear implements Workers.Job {
                 case Tiles.Packed packed -> 0;
                 case Tiles.Dense wide ->
                     wide.dtype() == DType.BF16 && wide.columns() % DENSE_SEGMENT == 0 ? denseGroups.most() : 0;
+                case Tiles.Compressed compressed -> 0;
             };
             if (groups > most) {
                 return false;
@@ -211,6 +223,7 @@ final class Linear implements Workers.Job {
                 }
             }
             case Tiles.Packed packed -> multiply(packed, tile, thread, target);
+            case Tiles.Compressed compressed -> multiply(compressed, tile, thread, target);
             case Tiles.Dense wide -> {
                 if (one) {
                     dense.bf16Row(input.values(), wide.tile(tile), wide.columns(), DENSE_SEGMENT, sums);
@@ -266,6 +279,18 @@ final class Linear implements Workers.Job {
         }
     }
 
+    private void multiply(Tiles.Compressed compressed, int tile, int thread, long target) {
+        int columns = compressed.columns();
+        int segments = depth / DENSE_SEGMENT;
+        long unpacked = scratch.of(thread, segments * Unpack.SEGMENT_BYTES);
+        for (int k = 0; k < columns; k += depth) {
+            int length = Math.min(depth, columns - k);
+            Unpack.segments(compressed, tile, k / DENSE_SEGMENT, length / DENSE_SEGMENT, unpacked);
+            dense.bf16Panel(unpacked, length, panel[thread].values());
+            multiplyUnscaled(k, columns, length, thread, target);
+        }
+    }
+
     private void multiply(Tiles.Packed packed, int tile, int thread, long target) {
         int columns = packed.columns();
         int valid = Math.min(tileRows, packed.rows() - tile * tileRows);
@@ -295,16 +320,19 @@ final class Linear implements Workers.Job {
 
     private void multiply(
             int k, int columns, int po, int segments, int segment, Floats factors, int thread, long target) {
-        int xo = k * size;
-        int stride = columns * size;
-        Floats values = panel[thread];
-        Floats sums = totals[thread];
+        PanelProduct product = products[thread];
+        product.x = input;
+        product.xFrom = k * size;
+        product.stride = columns * size;
+        product.octets = octets;
+        product.panelFrom = po;
+        product.segments = segments;
+        product.segment = segment;
+        product.scales = factors;
         if (target != 0 && k + segments * segment == columns) {
-            panels.finish(
-                    input, xo, stride, octets, rows, values, po, segments, segment, factors, 0, sums, target,
-                    outStride);
+            panels.finish(product, rows, target, outStride);
         } else {
-            panels.multiply(input, xo, stride, octets, groups, values, po, segments, segment, factors, 0, sums);
+            panels.multiply(product, groups);
         }
     }
 }

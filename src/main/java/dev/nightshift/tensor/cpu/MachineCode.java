@@ -4,8 +4,10 @@ import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import dev.nightshift.tensor.cpu.x86.Executable;
+import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import java.util.Optional;
 import java.util.Set;
@@ -41,6 +43,13 @@ final class MachineCode {
     /** A function without result. */
     static MethodHandle function(byte[] code, MemoryLayout... arguments) {
         return Executable.function(code, FunctionDescriptor.ofVoid(arguments));
+    }
+
+    /** Address of a copy, at the beginning of a cache line, that stays for the life of the process. */
+    static long constant(MemorySegment values) {
+        MemorySegment memory = Arena.global().allocate(values.byteSize(), Lanes.LINE);
+        memory.copyFrom(values);
+        return memory.address();
     }
 
     /** What a call threw, to be thrown on: machine code itself throws nothing. */

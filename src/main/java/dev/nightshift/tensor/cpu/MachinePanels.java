@@ -56,164 +56,64 @@ final class MachinePanels implements PanelLanes {
     // a method handle is inlined only where it is a constant
 
     @Override
-    public void multiply(
-            Floats x,
-            int xo,
-            int stride,
-            boolean octets,
-            int groups,
-            Floats panel,
-            int po,
-            int segments,
-            int segment,
-            Floats scales,
-            int so,
-            Floats totals) {
-        multiply(x, xo, stride, octets, groups, panel, po, segments, segment, scales, so, totals, 0);
+    public void multiply(PanelProduct p, int groups) {
+        multiply(p, 0, groups);
     }
 
-    /** @param to where the totals begin in their array */
-    private void multiply(
-            Floats x,
-            int xo,
-            int stride,
-            boolean octets,
-            int groups,
-            Floats panel,
-            int po,
-            int segments,
-            int segment,
-            Floats scales,
-            int so,
-            Floats totals,
-            int to) {
-        if (wide && octets) {
-            call(WIDE_OCTETS, x, xo, stride, groups, panel, po, segments, segment, scales, so, totals, to, 0, 0);
+    private void multiply(PanelProduct p, int group, int groups) {
+        if (wide && p.octets) {
+            call(WIDE_OCTETS, p, group, groups, 0, 0);
         } else if (wide) {
-            call(WIDE, x, xo, stride, groups, panel, po, segments, segment, scales, so, totals, to, 0, 0);
-        } else if (octets) {
-            call(NARROW_OCTETS, x, xo, stride, groups, panel, po, segments, segment, scales, so, totals, to, 0, 0);
+            call(WIDE, p, group, groups, 0, 0);
+        } else if (p.octets) {
+            call(NARROW_OCTETS, p, group, groups, 0, 0);
         } else {
-            call(NARROW, x, xo, stride, groups, panel, po, segments, segment, scales, so, totals, to, 0, 0);
+            call(NARROW, p, group, groups, 0, 0);
         }
     }
 
     @Override
-    public void finish(
-            Floats x,
-            int xo,
-            int stride,
-            boolean octets,
-            int rows,
-            Floats panel,
-            int po,
-            int segments,
-            int segment,
-            Floats scales,
-            int so,
-            Floats totals,
-            long out,
-            long outRow) {
+    public void finish(PanelProduct p, int rows, long out, long outRow) {
         int whole = rows / size;
         if (whole > 0) {
-            finishGroups(x, xo, stride, octets, whole, panel, po, segments, segment, scales, so, totals, out, outRow);
+            finishGroups(p, whole, out, outRow);
         }
         int done = whole * size;
         if (done < rows) {
-            int at = xo + whole * stride;
-            int to = done * tileRows;
-            multiply(x, at, stride, octets, 1, panel, po, segments, segment, scales, so, totals, to);
+            multiply(p, whole, 1);
             for (int row = done; row < rows; row++) {
-                store(totals.values(), row * tileRows, tileRows, 0, out + row * outRow);
+                store(p.totals.values(), row * tileRows, tileRows, 0, out + row * outRow);
             }
         }
     }
 
-    private void finishGroups(
-            Floats x,
-            int xo,
-            int stride,
-            boolean octets,
-            int groups,
-            Floats panel,
-            int po,
-            int segments,
-            int segment,
-            Floats scales,
-            int so,
-            Floats totals,
-            long out,
-            long row) {
-        if (wide && octets) {
-            call(
-                    WIDE_FINISH_OCTETS,
-                    x,
-                    xo,
-                    stride,
-                    groups,
-                    panel,
-                    po,
-                    segments,
-                    segment,
-                    scales,
-                    so,
-                    totals,
-                    0,
-                    out,
-                    row);
+    private void finishGroups(PanelProduct p, int groups, long out, long outRow) {
+        if (wide && p.octets) {
+            call(WIDE_FINISH_OCTETS, p, 0, groups, out, outRow);
         } else if (wide) {
-            call(WIDE_FINISH, x, xo, stride, groups, panel, po, segments, segment, scales, so, totals, 0, out, row);
-        } else if (octets) {
-            call(
-                    NARROW_FINISH_OCTETS,
-                    x,
-                    xo,
-                    stride,
-                    groups,
-                    panel,
-                    po,
-                    segments,
-                    segment,
-                    scales,
-                    so,
-                    totals,
-                    0,
-                    out,
-                    row);
+            call(WIDE_FINISH, p, 0, groups, out, outRow);
+        } else if (p.octets) {
+            call(NARROW_FINISH_OCTETS, p, 0, groups, out, outRow);
         } else {
-            call(NARROW_FINISH, x, xo, stride, groups, panel, po, segments, segment, scales, so, totals, 0, out, row);
+            call(NARROW_FINISH, p, 0, groups, out, outRow);
         }
     }
 
-    private static void call(
-            MethodHandle code,
-            Floats x,
-            int xo,
-            int stride,
-            int groups,
-            Floats panel,
-            int po,
-            int segments,
-            int segment,
-            Floats scales,
-            int so,
-            Floats totals,
-            int to,
-            long out,
-            long outRow) {
+    /** @param group the first of {@code groups} */
+    private void call(MethodHandle code, PanelProduct p, int group, int groups, long out, long outRow) {
         try {
             code.invokeExact(
-                    x.memory(),
-                    panel.memory(),
-                    scales.memory(),
-                    totals.memory(),
-                    (long) segments,
-                    (long) segment,
-                    4L * xo,
-                    4L * po,
-                    4L * so,
-                    4L * to,
-                    4L * stride,
+                    p.x.memory(),
+                    p.panel.memory(),
+                    p.scales.memory(),
+                    p.totals.memory(),
+                    (long) p.segments,
+                    (long) p.segment,
+                    4L * (p.xFrom + group * p.stride),
+                    4L * p.panelFrom,
+                    0L,
+                    4L * group * size * tileRows,
+                    4L * p.stride,
                     (long) groups,
                     out,
                     outRow);

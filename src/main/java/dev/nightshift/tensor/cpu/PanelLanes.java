@@ -13,26 +13,8 @@ interface PanelLanes {
     /**
      * {@code totals[m][r] += scale[s][r] * (sum over the k of segment s of x[m][k] * panel[k][r])}, segment by segment. For
      * every (m, r) this is the chain of {@link FourBitLanes#row}.
-     *
-     * @param x packed rows from {@code xo}, groups {@code stride} apart
-     * @param octets how they are packed; then {@code segment} is a multiple of eight
-     * @param panel [segments * segment][tileRows] from {@code po}
-     * @param scales [segments][tileRows] from {@code so}
-     * @param totals [groups * group][tileRows]
      */
-    void multiply(
-            Floats x,
-            int xo,
-            int stride,
-            boolean octets,
-            int groups,
-            Floats panel,
-            int po,
-            int segments,
-            int segment,
-            Floats scales,
-            int so,
-            Floats totals);
+    void multiply(PanelProduct product, int groups);
 
     /**
      * {@link #multiply} of so many rows, whose last groups may lack some; then their totals, whole tiles, go to native memory. What is
@@ -41,21 +23,7 @@ interface PanelLanes {
      * @param out where the first row's go, F32
      * @param outRow bytes to the next one's
      */
-    void finish(
-            Floats x,
-            int xo,
-            int stride,
-            boolean octets,
-            int rows,
-            Floats panel,
-            int po,
-            int segments,
-            int segment,
-            Floats scales,
-            int so,
-            Floats totals,
-            long out,
-            long outRow);
+    void finish(PanelProduct product, int rows, long out, long outRow);
 
     /** {@code count} totals to native memory, a bias added unless its address is 0; the bias may lie at {@code out}. */
     void store(float[] totals, int from, int count, long bias, long out);

@@ -29,57 +29,31 @@ final class PanelVectors implements PanelLanes {
     }
 
     @Override
-    public void finish(
-            Floats x,
-            int xo,
-            int stride,
-            boolean octets,
-            int rows,
-            Floats panel,
-            int po,
-            int segments,
-            int segment,
-            Floats scales,
-            int so,
-            Floats totals,
-            long out,
-            long outRow) {
-        int groups = RowGroups.count(rows, GROUP);
-        multiply(x, xo, stride, octets, groups, panel, po, segments, segment, scales, so, totals);
+    public void finish(PanelProduct p, int rows, long out, long outRow) {
+        multiply(p, RowGroups.count(rows, GROUP));
         for (int row = 0; row < rows; row++) {
-            store(totals.values(), row * TILE, TILE, 0, out + row * outRow);
+            store(p.totals.values(), row * TILE, TILE, 0, out + row * outRow);
         }
     }
 
     @Override
-    public void multiply(
-            Floats x,
-            int xo,
-            int stride,
-            boolean octets,
-            int groups,
-            Floats panel,
-            int po,
-            int segments,
-            int segment,
-            Floats scales,
-            int so,
-            Floats totals) {
-        float[] xs = x.values();
-        float[] ps = panel.values();
-        float[] ss = scales.values();
-        float[] ts = totals.values();
+    public void multiply(PanelProduct p, int groups) {
+        float[] xs = p.x.values();
+        float[] ps = p.panel.values();
+        float[] ss = p.scales.values();
+        float[] ts = p.totals.values();
+        int segment = p.segment;
         for (int group = 0; group < groups; group++) {
             int columns = LANES == 16 ? TILE : 2 * LANES;
             for (int column = 0; column < TILE; column += columns) {
-                int at = xo + group * stride;
-                int panelAt = po + column;
+                int at = p.xFrom + group * p.stride;
+                int panelAt = p.panelFrom + column;
                 int to = group * GROUP * TILE + column;
-                for (int s = 0; s < segments; s++) {
+                for (int s = 0; s < p.segments; s++) {
                     if (LANES == 16) {
-                        wide(xs, at, ps, panelAt, segment, ss, so + s * TILE, ts, to);
+                        wide(xs, at, ps, panelAt, segment, ss, s * TILE, ts, to);
                     } else {
-                        product(xs, at, ps, panelAt, segment, ss, so + s * TILE + column, ts, to);
+                        product(xs, at, ps, panelAt, segment, ss, s * TILE + column, ts, to);
                     }
                     at += segment * GROUP;
                     panelAt += segment * TILE;

@@ -28,6 +28,9 @@ interface RowLanes {
     /** The largest of x, NaN if there is one. */
     float max(long x, int count);
 
+    /** The lowest place at which x is {@code value}, or {@code count}. */
+    int first(long x, int count, float value);
+
     /** {@code w[i] = exp((x[i] - max) / temperature)}. */
     void weights(long x, float max, float temperature, int count, float[] w);
 

@@ -13,6 +13,7 @@ import java.lang.invoke.MethodHandles;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
+import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
@@ -188,6 +189,22 @@ final class RowVectors implements RowLanes {
             max = Math.max(max, Raw.f32(x + 4L * i));
         }
         return max;
+    }
+
+    @Override
+    public int first(long x, int count, float value) {
+        int i = 0;
+        for (; i <= count - LANES; i += LANES) {
+            VectorMask<Float> same =
+                    FloatVector.fromMemorySegment(F, ALL, x + 4L * i, LE).compare(EQ, value);
+            if (same.anyTrue()) {
+                return i + same.firstTrue();
+            }
+        }
+        while (i < count && Raw.f32(x + 4L * i) != value) {
+            i++;
+        }
+        return i;
     }
 
     @Override

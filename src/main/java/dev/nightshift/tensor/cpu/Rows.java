@@ -145,9 +145,7 @@ final class Rows {
                 }
                 Tiles tiles = prepared.part(part);
                 int tableRow = id - prepared.firstRow(part);
-                for (int k = 0; k < width; k++) {
-                    Raw.f32(to + 4L * k, tiles.element(tableRow, k));
-                }
+                tiles.row(tableRow, to);
             }
             case Weight.Dense dense -> embed(dense.values(), id, to);
             case Weight.FourBit fourBit -> embed(fourBit, id, to);

@@ -84,7 +84,7 @@ final class Sampling {
         double logTotal = max + Math.log(filter.total(x, max));
         float temperature = f32(rows.temperature(), row);
         int id = temperature == 0
-                ? first(x, max)
+                ? lanes.first(x, vocabulary, max)
                 : filter.draw(
                         x,
                         max,
@@ -146,14 +146,6 @@ final class Sampling {
                 }
             }
         }
-    }
-
-    private int first(long x, float value) {
-        int id = 0;
-        while (Raw.f32(x + 4L * id) != value) {
-            id++;
-        }
-        return id;
     }
 
     private void refuse(int row) {

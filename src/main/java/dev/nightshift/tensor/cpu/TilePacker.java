@@ -9,6 +9,7 @@ import dev.nightshift.tensor.Weight;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
+import java.util.Optional;
 
 /** Brings weights into tiles, all threads packing. */
 final class TilePacker {
@@ -20,12 +21,14 @@ final class TilePacker {
     private final Workers workers;
     private final int tileRows;
     private final CodeOrder order;
+    private final boolean compresses;
 
-    TilePacker(HostMemory memory, Workers workers, int tileRows, CodeOrder order) {
+    TilePacker(HostMemory memory, Workers workers, Kernels kernels) {
         this.memory = memory;
         this.workers = workers;
-        this.tileRows = tileRows;
-        this.order = order;
+        tileRows = Linear.tileRows(kernels.bits());
+        order = kernels.codeOrder();
+        compresses = kernels.compresses();
     }
 
     PreparedWeight pack(Weight weight) {
@@ -39,7 +42,7 @@ final class TilePacker {
 
     private Tiles part(Weight weight) {
         return switch (weight) {
-            case Weight.Dense dense -> dense(dense);
+            case Weight.Dense dense -> compressed(dense).orElseGet(() -> dense(dense));
             case Weight.FourBit fourBit -> fourBit(fourBit);
             case Weight.Fused fused -> throw new IllegalStateException("fused inside fused: " + fused.rows() + " rows");
             case PreparedWeight prepared when prepared.parts() == 1 -> prepared.part(0);
@@ -127,6 +130,12 @@ final class TilePacker {
                 at += 4L * lanes;
             }
         }
+    }
+
+    private Optional<Tiles> compressed(Weight.Dense weight) {
+        return compresses
+                ? CompressedPacker.pack(memory, workers, weight.values()).map(Tiles.class::cast)
+                : Optional.empty();
     }
 
     private Tiles dense(Weight.Dense weight) {

@@ -15,12 +15,14 @@ final class TurnedPanels {
 
     private final FourBitLanes fourBit;
     private final DenseLanes dense;
+    private final Scratch scratch;
     private final int width;
     private final int lanes;
     private final int[][] codes;
     private final float[][] values;
 
-    TurnedPanels(int threads, Kernels kernels) {
+    TurnedPanels(int threads, Kernels kernels, Scratch scratch) {
+        this.scratch = scratch;
         fourBit = kernels.fourBit();
         dense = kernels.dense();
         width = Linear.tileRows(kernels.bits());
@@ -48,6 +50,11 @@ final class TurnedPanels {
                         to);
             }
             case Tiles.Dense wide -> dense(wide, tile, from, valid, panel, to, thread);
+            case Tiles.Compressed compressed -> {
+                long unpacked = scratch.of(thread, Unpack.SEGMENT_BYTES);
+                Unpack.segments(compressed, tile, from / Linear.DENSE_SEGMENT, 1, unpacked);
+                dense.bf16Turned(unpacked, (valid + 1) / 2, panel, to);
+            }
             case Tiles.FourBit four -> elements(four, tile, from, valid, panel, to);
             case Tiles.Packed packed -> elements(packed, tile, from, valid, panel, to);
         }

@@ -45,7 +45,7 @@ public final class VectorOps implements TensorOps {
         RowLanes rowLanes = Lanes.at(bits, RowLanes.class, RowVectors.class);
         int tileRows = Linear.tileRows(bits);
         scratch = new Scratch(threads);
-        packer = new TilePacker(memory, workers, tileRows, kernels.codeOrder());
+        packer = new TilePacker(memory, workers, kernels);
         linear = new Linear(workers, kernels, new Adapters(workers, rowLanes, tileRows), scratch);
         rows = new Rows(workers, rowLanes);
         attention = new Attention(workers, kernels.attention(), rowLanes);
@@ -181,6 +181,19 @@ public final class VectorOps implements TensorOps {
             KvLayout layout,
             int layer) {
         checkOpen();
+        checkRope(qkv, qNorm, kNorm, rows, shape, kvCache, layout, layer);
+        attention.ropeAndStore(qkv, qNorm, kNorm, epsilon, rows, shape, kvCache, layout, layer);
+    }
+
+    private static void checkRope(
+            Tensor qkv,
+            Tensor qNorm,
+            Tensor kNorm,
+            AttentionRows rows,
+            AttentionShape shape,
+            Tensor kvCache,
+            KvLayout layout,
+            int layer) {
         Check.attention(qkv, rows, shape, kvCache, layout, layer);
         if (qNorm != null) {
             Check.shape("qNorm", qNorm, DType.F32, shape.headDim());
@@ -188,7 +201,6 @@ public final class VectorOps implements TensorOps {
         if (kNorm != null) {
             Check.shape("kNorm", kNorm, DType.F32, shape.headDim());
         }
-        attention.ropeAndStore(qkv, qNorm, kNorm, epsilon, rows, shape, kvCache, layout, layer);
     }
 
     @Override
@@ -204,6 +216,24 @@ public final class VectorOps implements TensorOps {
         long count = Check.attention(qkv, rows, shape, kvCache, layout, layer);
         Check.shape("out", out, DType.F32, count, (long) shape.heads() * shape.headDim());
         attention.attention(out, qkv, rows, shape, kvCache, layout, layer);
+    }
+
+    @Override
+    public void ropeAndAttention(
+            Tensor out,
+            Tensor qkv,
+            Tensor qNorm,
+            Tensor kNorm,
+            float epsilon,
+            AttentionRows rows,
+            AttentionShape shape,
+            Tensor kvCache,
+            KvLayout layout,
+            int layer) {
+        checkOpen();
+        checkRope(qkv, qNorm, kNorm, rows, shape, kvCache, layout, layer);
+        Check.shape("out", out, DType.F32, qkv.shape().axis(0), (long) shape.heads() * shape.headDim());
+        attention.ropeAndAttention(out, qkv, qNorm, kNorm, epsilon, rows, shape, kvCache, layout, layer);
     }
 
     @Override

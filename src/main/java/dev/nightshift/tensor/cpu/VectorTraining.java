@@ -19,7 +19,7 @@ final class VectorTraining implements TrainingOps, AutoCloseable {
     VectorTraining(Workers workers, Kernels kernels) {
         int bits = kernels.bits();
         scratch = new Scratch(workers.threads());
-        weights = new WeightGradients(workers, kernels);
+        weights = new WeightGradients(workers, kernels, scratch);
         lora = new LoraGradients(workers, scratch);
         attention = new PackedAttention(workers, kernels.chains());
         rows = new TrainingRows(workers, scratch);

@@ -28,9 +28,9 @@ final class WeightGradients {
 
     private final boolean octets;
 
-    private final Floats ones;
     private final Floats[] panel;
     private final Floats[] totals;
+    private final PanelProduct[] products;
     private final Workers.Job packJob = this::pack;
     private final Workers.Job stripeJob = this::stripe;
 
@@ -46,17 +46,27 @@ final class WeightGradients {
 
     private int lastTile;
 
-    WeightGradients(Workers workers, Kernels kernels) {
+    WeightGradients(Workers workers, Kernels kernels, Scratch scratch) {
         this.workers = workers;
         width = Linear.tileRows(kernels.bits());
-        turned = new TurnedPanels(workers.threads(), kernels);
+        turned = new TurnedPanels(workers.threads(), kernels, scratch);
         panels = kernels.panels();
         size = panels.group();
         octets = panels.octets(width);
-        ones = Floats.of(width);
-        Arrays.fill(ones.values(), 1);
         panel = Linear.floats(workers.threads(), PANEL);
         totals = Linear.floats(workers.threads(), (ROWS + PanelLanes.LARGEST_GROUP) * width);
+        Floats ones = Floats.of(width);
+        Arrays.fill(ones.values(), 1);
+        products = new PanelProduct[workers.threads()];
+        Arrays.setAll(products, thread -> {
+            PanelProduct product = new PanelProduct();
+            product.octets = octets;
+            product.panel = panel[thread];
+            product.segments = 1;
+            product.scales = ones;
+            product.totals = totals[thread];
+            return product;
+        });
     }
 
     void run(Tensor dx, Tensor dy, PreparedWeight weight, boolean accumulate) {
@@ -112,7 +122,9 @@ final class WeightGradients {
         int valid = Math.min(width, weight.columns() - from);
         int perPanel = PANEL / width / width;
         int perSum = DEPTH / width;
-        int stride = (lastTile - firstTile) * width * size;
+        PanelProduct product = products[thread];
+        product.x = slice;
+        product.stride = (lastTile - firstTile) * width * size;
         for (int begin = firstTile; begin < lastTile; begin += perSum) {
             int end = Math.min(begin + perSum, lastTile);
             Arrays.fill(totals[thread].values(), 0, groups * size * width, 0);
@@ -130,19 +142,9 @@ final class WeightGradients {
                             (t - tile) * width * width,
                             thread);
                 }
-                panels.multiply(
-                        slice,
-                        (tile - firstTile) * width * size,
-                        stride,
-                        octets,
-                        groups,
-                        panel[thread],
-                        0,
-                        1,
-                        (last - tile) * width,
-                        ones,
-                        0,
-                        totals[thread]);
+                product.xFrom = (tile - firstTile) * width * size;
+                product.segment = (last - tile) * width;
+                panels.multiply(product, groups);
             }
             store(totals[thread].values(), from, valid, begin == 0 && !accumulate);
         }

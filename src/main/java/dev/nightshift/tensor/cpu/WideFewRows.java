@@ -3,7 +3,6 @@ package dev.nightshift.tensor.cpu;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import dev.nightshift.tensor.DType;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
@@ -22,6 +21,7 @@ final class WideFewRows implements FewRowsLanes {
     private static final MethodHandle[] FOUR_BIT_HALF = functions(rows -> WideFewRowsAssembly.fourBit(rows, 1));
     private static final MethodHandle[] BF16 = functions(rows -> WideFewRowsAssembly.bf16(rows, 2));
     private static final MethodHandle[] BF16_HALF = functions(rows -> WideFewRowsAssembly.bf16(rows, 1));
+    private static final MethodHandle[] COMPRESSED = functions(WideFewRowsAssembly::compressed);
     /** Units of an item: a number that leaves no odd one at the end of a share, if there is one. */
     private static final int MOST_UNITS = 9;
 
@@ -40,9 +40,7 @@ final class WideFewRows implements FewRowsLanes {
     private static long upperHalves() {
         int[] mask = new int[Lanes.LINE / Integer.BYTES];
         Arrays.fill(mask, 0xffff0000);
-        MemorySegment memory = Arena.global().allocate(Lanes.LINE, Lanes.LINE);
-        memory.copyFrom(MemorySegment.ofArray(mask));
-        return memory.address();
+        return MachineCode.constant(MemorySegment.ofArray(mask));
     }
 
     @Override
@@ -56,6 +54,7 @@ final class WideFewRows implements FewRowsLanes {
             case Tiles.FourBit fourBit -> rows > 1;
             case Tiles.Packed packed -> false;
             case Tiles.Dense dense -> dense.dtype() == DType.BF16 && dense.columns() % Linear.DENSE_SEGMENT == 0;
+            case Tiles.Compressed compressed -> true;
         };
     }
 
@@ -91,6 +90,10 @@ final class WideFewRows implements FewRowsLanes {
             long outRow,
             long scratch,
             boolean again) {
+        if (tiles instanceof Tiles.Compressed compressed) {
+            multiply(x, xRow, rows, compressed, unit, count, out, outRow, scratch, again);
+            return;
+        }
         int done = 0;
         while (done < count) {
             boolean whole = (unit + done) % 2 == 0 && count - done >= 2;
@@ -141,6 +144,7 @@ final class WideFewRows implements FewRowsLanes {
                 segment = Linear.DENSE_SEGMENT;
             }
             case Tiles.Packed packed -> throw new IllegalStateException("a few rows by a packed weight");
+            case Tiles.Compressed compressed -> throw new IllegalStateException("tiles of units");
         }
         try {
             code.invokeExact(
@@ -157,6 +161,37 @@ final class WideFewRows implements FewRowsLanes {
                     again ? 0L : 1L,
                     scratch,
                     tileBytes);
+        } catch (Throwable e) {
+            throw MachineCode.thrown(e);
+        }
+    }
+
+    private static void multiply(
+            long x,
+            long xRow,
+            int rows,
+            Tiles.Compressed tiles,
+            int unit,
+            int count,
+            long out,
+            long outRow,
+            long scratch,
+            boolean again) {
+        try {
+            COMPRESSED[rows].invokeExact(
+                    x,
+                    xRow,
+                    tiles.unit(unit),
+                    (long) count,
+                    tiles.constants(),
+                    out,
+                    outRow,
+                    (long) tiles.segments(),
+                    (long) (Linear.DENSE_SEGMENT / 8),
+                    scratch + WideFewRowsAssembly.TOTAL_BYTES,
+                    again ? 0L : 1L,
+                    scratch,
+                    tiles.kinds(unit));
         } catch (Throwable e) {
             throw MachineCode.thrown(e);
         }

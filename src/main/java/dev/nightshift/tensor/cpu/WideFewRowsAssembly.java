@@ -25,10 +25,11 @@ import dev.nightshift.tensor.cpu.x86.Assembler.Memory;
  * Machine code of {@link FewRowsLanes} for a fixed number of rows and AVX-512: tiles one after the other, or half a tile, along all k.
  * Registers hold the sums of two of a tile's vectors by all rows; of a whole tile each segment is gone through twice, so that memory is
  * read in its order. The input is written out first, eight k of every row in turn, so that it is read as one stream; a product takes
- * its float from there for all lanes. A 4-bit value comes from {@code vpermd}, a 16-bit one from a shift or a mask.
+ * its float from there for all lanes. A 4-bit value comes from {@code vpermd}, a 16-bit one from a shift or a mask, a pair of
+ * {@link Tiles.Compressed} from {@link CompressedPairs}.
  *
- * <p>Arguments: RDI x, RSI bytes from a row of x to the next, RDX first tile or half tile, RCX how many, R8 the code book's floats or the
- * mask of upper halves, R9 out at the first one's column; on the stack those of {@link Argument}.
+ * <p>Arguments: RDI x, RSI bytes from a row of x to the next, RDX first tile or half tile, RCX how many, R8 the code book's floats, the
+ * mask of upper halves or {@link Tiles.Compressed#constants}, R9 out at the first one's column; on the stack those of {@link Argument}.
  */
 final class WideFewRowsAssembly {
     /** Rows for which there are registers. */
@@ -55,6 +56,14 @@ final class WideFewRowsAssembly {
     private static final int VALUES = CODES + VECTORS;
     private static final int CONSTANT = VALUES + 2 * VECTORS;
 
+    /** Registers of compressed weights from {@link #CODES} on: two of places, a pair, values of two k, and constants. */
+    private static final CompressedPairs COMPRESSED = new CompressedPairs(CODES, CODES + 2, CODES + 5);
+
+    private static final int COMPRESSED_VALUES = CODES + 3;
+    private static final int COMPRESSED_UPPER = CODES + 7;
+    /** How far ahead they are fetched. */
+    private static final int COMPRESSED_AHEAD = 12 * Tiles.Compressed.OCTET_BYTES;
+
     private static final General[] SAVED = {RBX, RBP, R12, R13};
 
     /** On the stack, behind saved registers and the way back. */
@@ -70,7 +79,7 @@ final class WideFewRowsAssembly {
         WRITE,
         /** {@link #TOTAL_BYTES}. */
         TOTALS,
-        /** Bytes from a tile to the next. */
+        /** Bytes from a tile to the next; of compressed weights the address of the first unit's kinds. */
         STEP;
 
         Memory at() {
@@ -82,24 +91,35 @@ final class WideFewRowsAssembly {
 
     private final Assembler a = new Assembler(BITS);
     private final int rows;
-    private final boolean fourBit;
+    private final Form form;
     /** Halves of a tile that are worked on: 1 or 2. */
     private final int halves;
 
-    private WideFewRowsAssembly(int rows, boolean fourBit, int halves) {
+    private enum Form {
+        FOUR_BIT,
+        BF16,
+        COMPRESSED
+    }
+
+    private WideFewRowsAssembly(int rows, Form form, int halves) {
         this.rows = rows;
-        this.fourBit = fourBit;
+        this.form = form;
         this.halves = halves;
     }
 
     /** @param rows 1 to {@link #MOST} */
     static byte[] fourBit(int rows, int halves) {
-        return new WideFewRowsAssembly(rows, true, halves).emit();
+        return new WideFewRowsAssembly(rows, Form.FOUR_BIT, halves).emit();
     }
 
     /** For BF16, pairs of k ({@link DenseLanes}); there is no code book. */
     static byte[] bf16(int rows, int halves) {
-        return new WideFewRowsAssembly(rows, false, halves).emit();
+        return new WideFewRowsAssembly(rows, Form.BF16, halves).emit();
+    }
+
+    /** For {@link Tiles.Compressed}, whose units are half tiles. */
+    static byte[] compressed(int rows) {
+        return new WideFewRowsAssembly(rows, Form.COMPRESSED, 1).emit();
     }
 
     static long inputBytes(int columns, int rows) {
@@ -115,12 +135,25 @@ final class WideFewRowsAssembly {
         Jump written = a.jz();
         writeInput();
         a.land(written);
-        a.vmovups(CONSTANT, new Memory(R8, 0));
+        if (form == Form.COMPRESSED) {
+            COMPRESSED.constants(a, R8);
+            a.vmovups(COMPRESSED_UPPER, new Memory(R8, CompressedPairs.UPPER));
+            a.mov(RSI, Argument.STEP.at());
+            a.mov(R12, RDX);
+        } else {
+            a.vmovups(CONSTANT, new Memory(R8, 0));
+        }
         a.mov(R8, Argument.TOTALS.at());
         Label unit = a.here();
-        multiply();
+        if (form == Form.COMPRESSED) {
+            multiplyCompressed();
+        } else {
+            multiply();
+        }
         store();
-        a.add(RDX, Argument.STEP.at());
+        if (form != Form.COMPRESSED) {
+            a.add(RDX, Argument.STEP.at());
+        }
         a.add(R9, halves * HALF);
         again(RCX, unit);
         for (int i = SAVED.length; i-- > 0; ) {
@@ -156,10 +189,7 @@ final class WideFewRowsAssembly {
 
     /** Totals of the tile, or the half of it, at RDX, to memory. */
     private void multiply() {
-        a.vxorps(0, 0, 0);
-        for (int vector = 0; vector < halves * rows * VECTORS; vector++) {
-            a.vmovups(new Memory(R8, vector * VECTOR), 0);
-        }
+        clearTotals();
         a.mov(RAX, Argument.INPUT.at());
         a.mov(RBP, Argument.SEGMENTS.at());
         a.mov(R12, RDX);
@@ -169,23 +199,55 @@ final class WideFewRowsAssembly {
         for (int half = 0; half < halves; half++) {
             a.mov(RAX, R13);
             a.mov(R12, RBX);
-            a.add(R12, half * HALF + (fourBit ? TILE : 0));
-            a.mov(R11, Argument.OCTETS.at());
-            for (int sum = 0; sum < rows * VECTORS; sum++) {
-                a.vxorps(sum, sum, sum);
-            }
-            Label octet = a.here();
-            if (fourBit) {
-                codes();
-            } else {
-                pairs();
-            }
-            a.add(RAX, rows * INPUT);
-            again(R11, octet);
+            a.add(R12, half * HALF + (form == Form.FOUR_BIT ? TILE : 0));
+            clearSums();
+            octets(form == Form.FOUR_BIT ? this::codes : () -> pairs(TILE, CONSTANT, PAIRS_AHEAD));
             fold(half);
         }
         a.sub(R12, (halves - 1) * HALF);
         again(RBP, segment);
+    }
+
+    /** The same for the unit at R12, whose kinds are at RSI; both end at the next one. */
+    private void multiplyCompressed() {
+        clearTotals();
+        a.mov(RAX, Argument.INPUT.at());
+        a.mov(RBP, Argument.SEGMENTS.at());
+        Label segment = a.here();
+        clearSums();
+        a.movzx(R10, new Memory(RSI, 0));
+        a.add(RSI, 1);
+        a.test(R10);
+        Jump coded = a.jz();
+        octets(() -> pairs(Tiles.Compressed.LINES, COMPRESSED_UPPER, COMPRESSED_AHEAD));
+        Jump summed = a.jmp();
+        a.land(coded);
+        octets(this::coded);
+        a.land(summed);
+        fold(0);
+        again(RBP, segment);
+    }
+
+    private void clearTotals() {
+        a.vxorps(0, 0, 0);
+        for (int vector = 0; vector < halves * rows * VECTORS; vector++) {
+            a.vmovups(new Memory(R8, vector * VECTOR), 0);
+        }
+    }
+
+    private void clearSums() {
+        for (int sum = 0; sum < rows * VECTORS; sum++) {
+            a.vxorps(sum, sum, sum);
+        }
+    }
+
+    /** All octets of a segment. */
+    private void octets(Runnable one) {
+        a.mov(R11, Argument.OCTETS.at());
+        Label octet = a.here();
+        one.run();
+        a.add(RAX, rows * INPUT);
+        again(R11, octet);
     }
 
     private void codes() {
@@ -206,18 +268,47 @@ final class WideFewRowsAssembly {
         a.add(R12, TILE);
     }
 
-    private void pairs() {
+    /**
+     * Octet of 16-bit weights.
+     *
+     * @param line bytes from a pair of k to the next
+     * @param upper register with the mask of upper halves
+     */
+    private void pairs(int line, int upper, int ahead) {
         for (int pair = 0; pair < OCTET / 2; pair++) {
             for (int v = 0; v < VECTORS; v++) {
-                a.vmovups(CODES + v, new Memory(R12, pair * TILE + v * VECTOR));
-                a.prefetcht0(new Memory(R12, PAIRS_AHEAD + pair * TILE + v * VECTOR));
-                a.vpslld(VALUES + v, CODES + v, Short.SIZE);
-                a.vpand(VALUES + VECTORS + v, CODES + v, CONSTANT);
+                a.vmovups(CODES, new Memory(R12, pair * line + v * VECTOR));
+                a.prefetcht0(new Memory(R12, ahead + pair * line + v * VECTOR));
+                a.vpslld(CODES + 1, CODES, Short.SIZE);
+                a.vpand(CODES + 2, CODES, upper);
+                product(2 * pair, v, CODES + 1);
+                product(2 * pair + 1, v, CODES + 2);
             }
-            products(2 * pair, VALUES);
-            products(2 * pair + 1, VALUES + VECTORS);
         }
-        a.add(R12, OCTET / 2 * TILE);
+        a.add(R12, OCTET / 2 * line);
+    }
+
+    /** Octet of compressed weights. */
+    private void coded() {
+        for (int line = 0; line < Tiles.Compressed.OCTET_BYTES; line += Lanes.LINE) {
+            a.prefetcht0(new Memory(R12, COMPRESSED_AHEAD + line));
+        }
+        for (int pair = 0; pair < OCTET / 2; pair++) {
+            for (int v = 0; v < VECTORS; v++) {
+                COMPRESSED.pair(a, R12, pair, v);
+                a.vpslld(COMPRESSED_VALUES, COMPRESSED.value(), Short.SIZE);
+                a.vpand(COMPRESSED_VALUES + 1, COMPRESSED.value(), COMPRESSED_UPPER);
+                product(2 * pair, v, COMPRESSED_VALUES);
+                product(2 * pair + 1, v, COMPRESSED_VALUES + 1);
+            }
+        }
+        a.add(R12, Tiles.Compressed.OCTET_BYTES);
+    }
+
+    private void product(int k, int v, int value) {
+        for (int row = 0; row < rows; row++) {
+            a.vfmadd231psOne(row * VECTORS + v, value, new Memory(RAX, row * INPUT + k * Float.BYTES));
+        }
     }
 
     private void products(int k, int values) {
@@ -230,14 +321,14 @@ final class WideFewRowsAssembly {
 
     /** {@code totals += sums * scale}; a 16-bit weight has no scales. */
     private void fold(int half) {
-        if (fourBit) {
+        if (form == Form.FOUR_BIT) {
             for (int v = 0; v < VECTORS; v++) {
                 a.vmovups(VALUES + v, new Memory(RBX, half * HALF + v * VECTOR));
             }
         }
         for (int vector = 0; vector < rows * VECTORS; vector++) {
             Memory total = total(half, vector);
-            if (fourBit) {
+            if (form == Form.FOUR_BIT) {
                 a.vfmadd213ps(vector, VALUES + vector % VECTORS, total);
             } else {
                 a.vaddps(vector, vector, total);

@@ -73,8 +73,7 @@ class AttentionWidthsTest {
                             shape.headDim()));
             Tensor x = CpuFixtures.floats(ops, Arrays.copyOfRange(qkv, from * width, to * width), count, width);
             Tensor out = CpuFixtures.zeros(ops, count, (long) shape.heads() * shape.headDim());
-            ops.ropeAndStore(x, null, null, 0, attention, shape, cache, layout, 1);
-            ops.attention(out, x, attention, shape, cache, layout, 1);
+            ops.ropeAndAttention(out, x, null, null, 0, attention, shape, cache, layout, 1);
             return CpuFixtures.read(out);
         }
     }

@@ -5,6 +5,7 @@ import static dev.nightshift.tensor.cpu.x86.Encoder.MAP_0F38;
 import static dev.nightshift.tensor.cpu.x86.Encoder.MAP_0F3A;
 import static dev.nightshift.tensor.cpu.x86.Encoder.NO_PREFIX;
 import static dev.nightshift.tensor.cpu.x86.Encoder.PREFIX_66;
+import static dev.nightshift.tensor.cpu.x86.Encoder.PREFIX_66_W1;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -197,6 +198,33 @@ public final class Assembler {
         code.vex(MAP_0F38, PREFIX_66, 0x36, to, index, table);
     }
 
+    /** Words of {@code table} at the places that the low five bits of the words in {@code index} say; at 512 bits. */
+    public void vpermw(int to, int index, int table) {
+        code.wide("vpermw");
+        code.vex(MAP_0F38, PREFIX_66_W1, 0x8d, to, index, table);
+    }
+
+    /** Any function of three bits, for every bit: that of {@code to}, a and b is bit {@code 4 to + 2 a + b} of the table; at 512 bits. */
+    public void vpternlogd(int to, int a, Memory b, int table) {
+        code.wide("vpternlogd");
+        code.vex(MAP_0F3A, PREFIX_66, 0x25, to, a, b);
+        code.bytes(table);
+    }
+
+    /** As {@link #vpternlogd(int, int, Memory, int)}. */
+    public void vpternlogd(int to, int a, int b, int table) {
+        code.wide("vpternlogd");
+        code.vex(MAP_0F3A, PREFIX_66, 0x25, to, a, b);
+        code.bytes(table);
+    }
+
+    /** Ints of memory, each turned left; at 512 bits. */
+    public void vprold(int to, Memory from, int bits) {
+        code.wide("vprold");
+        code.vex(MAP_0F, PREFIX_66, 0x72, 1, to, from);
+        code.bytes(bits);
+    }
+
     /** All bits of a lane where ints are equal, none where not; at 256 bits. */
     public void vpcmpeqd(int to, int a, int b) {
         code.narrow("vpcmpeqd");
@@ -327,6 +355,16 @@ public final class Assembler {
                 | from.indexNumber() >> 3 << 1
                 | from.base().ordinal() >> 3);
         code.operands(0x8b, to.ordinal(), from);
+    }
+
+    /** A byte of memory, the rest of the register zero. */
+    public void movzx(General to, Memory from) {
+        code.bytes(0x48
+                | to.ordinal() >> 3 << 2
+                | from.indexNumber() >> 3 << 1
+                | from.base().ordinal() >> 3);
+        code.bytes(0x0f);
+        code.operands(0xb6, to.ordinal(), from);
     }
 
     /** 64 bits; sets the result that {@link #jnz} and {@link #cmovz} look at. */

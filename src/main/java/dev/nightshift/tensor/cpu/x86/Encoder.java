@@ -11,6 +11,8 @@ final class Encoder {
     static final int MAP_0F3A = 3;
     static final int NO_PREFIX = 0;
     static final int PREFIX_66 = 1;
+    /** {@link #PREFIX_66} with the bit that makes words of bytes, or quadwords of ints; at 512 bits. */
+    static final int PREFIX_66_W1 = 0x80 | PREFIX_66;
 
     private static final int WIDE = 512;
     private static final int NARROW = 256;
