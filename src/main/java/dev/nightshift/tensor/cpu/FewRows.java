@@ -7,9 +7,6 @@ import dev.nightshift.tensor.Tensor;
  * it ({@link FewRowsAssembly}, {@link WideFewRowsAssembly}).
  */
 final class FewRows implements Workers.Job {
-    /** Up to twice as many rows as a kernel takes, in two passes over a stretch; a panel is faster for more. */
-    private static final int PASSES = 2;
-
     /** Ints that keep what two threads write in different cache lines. */
     private static final int APART = 16;
 
@@ -53,7 +50,7 @@ final class FewRows implements Workers.Job {
 
     /** Whether this is the fastest way for so many rows. */
     boolean takes(PreparedWeight weight, int rows) {
-        if (rows > PASSES * lanes.most()) {
+        if (rows > lanes.passes() * lanes.most()) {
             return false;
         }
         for (int part = 0; part < weight.parts(); part++) {

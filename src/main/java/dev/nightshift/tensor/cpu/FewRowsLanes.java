@@ -10,6 +10,11 @@ interface FewRowsLanes {
         }
 
         @Override
+        public int passes() {
+            return 0;
+        }
+
+        @Override
         public boolean takes(Tiles tiles, int rows) {
             return false;
         }
@@ -52,7 +57,10 @@ interface FewRowsLanes {
     /** Rows of one call. */
     int most();
 
-    /** Whether this is the fastest way through such a weight for so many rows; for more than {@link #most} in several calls. */
+    /** Calls that so many rows may take, one after the other over a stretch of the weight, before a panel is faster. */
+    int passes();
+
+    /** Whether this is the fastest way through such a weight for so many rows, up to {@link #passes} calls. */
     boolean takes(Tiles tiles, int rows);
 
     /** Units that a thread claims at a time where its share is so many. */

@@ -26,6 +26,9 @@ final class WideFewRows implements FewRowsLanes {
     private static final int MOST_UNITS = 9;
 
     private static final int LEAST_UNITS = 3;
+
+    /** Measured: 252 rows take 0.94 of the time that panels need, 372 as much. */
+    private static final int PASSES = 21;
     private static final int HALF_ROWS = WideFewRowsAssembly.HALF / Float.BYTES;
     private static final long UPPER_HALVES = upperHalves();
 
@@ -46,6 +49,11 @@ final class WideFewRows implements FewRowsLanes {
     @Override
     public int most() {
         return WideFewRowsAssembly.MOST;
+    }
+
+    @Override
+    public int passes() {
+        return PASSES;
     }
 
     @Override
