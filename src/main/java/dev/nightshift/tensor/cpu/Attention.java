@@ -12,6 +12,7 @@ import java.util.Arrays;
  * same keys (rows of one sequence, query heads of one key-value head) go through a block together.
  */
 final class Attention {
+    private static final int NONE = -1;
     /** Pieces of work that each thread should find at least. */
     private static final int PIECES = 8;
 
@@ -44,10 +45,17 @@ final class Attention {
 
     private int headsAtOnce;
 
-    Attention(Workers workers, AttentionLanes lanes, RowLanes rowLanes) {
+    private final Upcoming upcoming;
+    /** Layer for which {@link #upcoming} is filled, and the one that it holds now. */
+    private int firstUpcoming;
+
+    private int nextUpcoming = NONE;
+
+    Attention(Workers workers, AttentionLanes lanes, RowLanes rowLanes, Upcoming upcoming) {
         this.workers = workers;
         this.lanes = lanes;
         this.rowLanes = rowLanes;
+        this.upcoming = upcoming;
         queries = new CachedQueries[workers.threads()];
         Arrays.setAll(queries, thread -> new CachedQueries(lanes));
         partials = new float[workers.threads()][RowLanes.PARTIALS];
@@ -177,7 +185,10 @@ final class Attention {
             headsAtOnce = shape.heads() / shape.kvHeads();
             cut(count, 1);
             workers.run(ropeAndAttend, items);
+            announce(items);
         } else {
+            upcoming.clear();
+            nextUpcoming = NONE;
             workers.run(rope, count);
             attend(count);
         }
@@ -192,6 +203,46 @@ final class Attention {
             }
         }
         return true;
+    }
+
+    /** That the next layer wants the same blocks, once its linears have been multiplied. */
+    private void announce(int items) {
+        if (layer + 1 == layout.layers()) {
+            upcoming.clear();
+            nextUpcoming = NONE;
+            return;
+        }
+        if (nextUpcoming != layer) {
+            firstUpcoming = layer + 1;
+            upcoming.clear();
+            for (int thread = 0; thread < workers.threads(); thread++) {
+                boolean room = true;
+                int end = workers.first(items, thread + 1);
+                for (int item = workers.first(items, thread); room && item < end; item++) {
+                    room = announce(item / shape.kvHeads(), item % shape.kvHeads(), thread);
+                }
+            }
+            upcoming.end();
+        }
+        nextUpcoming = layer + 1;
+        upcoming.restart(KvBlocks.keys(layout, nextUpcoming - firstUpcoming, 0));
+    }
+
+    private boolean announce(int row, int kvHead, int thread) {
+        int sequence = Raw.i32(sequences + 4L * row);
+        if (sequence < 0) {
+            return true;
+        }
+        int position = Raw.i32(positions + 4L * row);
+        int oldest = shape.window() == 0 ? 0 : Math.max(0, position - shape.window() + 1);
+        long heads = cache + KvBlocks.keys(layout, firstUpcoming, kvHead);
+        long table = tables + 4L * tableStride * sequence;
+        boolean room = true;
+        for (int block = oldest / layout.blockTokens(); room && block <= position / layout.blockTokens(); block++) {
+            long from = heads + Raw.i32(table + 4L * block) * layout.blockBytes();
+            room = upcoming.add(thread, from, KvBlocks.headBytes(layout.headDim(), layout.blockTokens()));
+        }
+        return room;
     }
 
     private void ropeAndAttend(int item, int thread) {

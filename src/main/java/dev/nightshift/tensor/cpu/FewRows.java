@@ -1,6 +1,7 @@
 package dev.nightshift.tensor.cpu;
 
 import dev.nightshift.tensor.Tensor;
+import java.util.Arrays;
 
 /**
  * {@code y = x W^T} of a few rows. Threads claim stretches of the weight's units, since a kernel first writes the input out as it wants
@@ -14,7 +15,7 @@ final class FewRows implements Workers.Job {
     private static final int MOST = 32;
 
     /** Segments of all units of one call: half a millisecond, in which no garbage collector may begin. */
-    private static final int LONGEST = 1_024;
+    private static final int LONGEST = Upcoming.LARGEST;
 
     private final Workers workers;
     private final FewRowsLanes lanes;
@@ -23,6 +24,7 @@ final class FewRows implements Workers.Job {
     private final int perTile;
 
     private final Scratch scratch;
+    private final FewRowsProduct[] products;
 
     private PreparedWeight weight;
     private int rows;
@@ -39,10 +41,17 @@ final class FewRows implements Workers.Job {
     /** Units of one call at most. */
     private int most;
 
-    FewRows(Workers workers, FewRowsLanes lanes, int tileRows, Scratch scratch) {
+    FewRows(Workers workers, FewRowsLanes lanes, int tileRows, Scratch scratch, Upcoming upcoming) {
         this.workers = workers;
         this.lanes = lanes;
         this.scratch = scratch;
+        products = new FewRowsProduct[workers.threads()];
+        Arrays.setAll(products, thread -> {
+            FewRowsProduct product = new FewRowsProduct();
+            product.upcoming = upcoming;
+            product.thread = thread;
+            return product;
+        });
         written = new int[APART * workers.threads()];
         unitRows = lanes.most() == 0 ? tileRows : lanes.unitRows();
         perTile = tileRows / unitRows;
@@ -104,24 +113,26 @@ final class FewRows implements Workers.Job {
         long bytes = lanes.scratchBytes(weight.columns(), most);
         long own = scratch.of(thread, bytes + (long) Float.BYTES * lanes.most() * unitRows);
         boolean whole = valid == count * unitRows;
-        long xRow = 4L * weight.columns();
         long outRow = 4L * weight.rows();
+        FewRowsProduct product = products[thread];
+        product.xRow = 4L * weight.columns();
+        product.tiles = tiles;
+        product.unit = unit;
+        product.count = count;
+        product.outRow = whole ? outRow : 4L * unitRows;
+        product.scratch = own;
         int passes = (rows + lanes.most() - 1) / lanes.most();
-        boolean again = passes == 1 && written[APART * thread] == number;
+        product.again = passes == 1 && written[APART * thread] == number;
         written[APART * thread] = number;
         for (int pass = 0; pass < passes; pass++) {
             int row = rows * pass / passes;
-            int some = rows * (pass + 1) / passes - row;
+            product.x = x + row * product.xRow;
+            product.rows = rows * (pass + 1) / passes - row;
             long at = out + row * outRow + 4L * column;
-            if (whole) {
-                lanes.multiply(x + row * xRow, xRow, some, tiles, unit, count, at, outRow, own, again);
-            } else {
-                long end = own + bytes;
-                long endRow = 4L * unitRows;
-                lanes.multiply(x + row * xRow, xRow, some, tiles, unit, count, end, endRow, own, again);
-                for (int i = 0; i < some; i++) {
-                    Raw.copy(end + i * endRow, at + i * outRow, 4L * valid);
-                }
+            product.out = whole ? at : own + bytes;
+            lanes.multiply(product);
+            for (int i = 0; !whole && i < product.rows; i++) {
+                Raw.copy(product.out + i * product.outRow, at + i * outRow, 4L * valid);
             }
         }
         if (bias != 0) {

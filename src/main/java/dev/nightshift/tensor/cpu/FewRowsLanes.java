@@ -35,17 +35,7 @@ interface FewRowsLanes {
         }
 
         @Override
-        public void multiply(
-                long x,
-                long xRow,
-                int rows,
-                Tiles tiles,
-                int unit,
-                int count,
-                long out,
-                long outRow,
-                long scratch,
-                boolean again) {
+        public void multiply(FewRowsProduct product) {
             throw none();
         }
 
@@ -75,25 +65,6 @@ interface FewRowsLanes {
     /**
      * {@code out[m][r] = sum over segments of scale[r] * (sum over k of x[m][k] * w(r, k))}, each (m, r) the chain of {@link
      * FourBitLanes#row} or {@link DenseLanes#bf16Row}.
-     *
-     * @param x address of the first row, F32
-     * @param xRow bytes from one row of x to the next
-     * @param rows 1 to {@link #most}
-     * @param tiles a weight that {@link #takes} takes
-     * @param unit the first of {@code count} units, all of whose rows exist or are padded
-     * @param out address of the first row's element of the first unit's first row, F32
-     * @param outRow bytes from one row of out to the next
-     * @param again whether scratch is as the last call with these rows of x left it
      */
-    void multiply(
-            long x,
-            long xRow,
-            int rows,
-            Tiles tiles,
-            int unit,
-            int count,
-            long out,
-            long outRow,
-            long scratch,
-            boolean again);
+    void multiply(FewRowsProduct product);
 }

@@ -23,7 +23,8 @@ final class KvBlocks {
         return (size + ROUND - 1) / ROUND * ROUND;
     }
 
-    private static long headBytes(int headDim, int blockTokens) {
+    /** Keys and values of a head, which lie together. */
+    static long headBytes(int headDim, int blockTokens) {
         return 4L * ((long) headDim * up(blockTokens) + (long) blockTokens * up(headDim));
     }
 

@@ -67,11 +67,11 @@ final class Linear implements Workers.Job {
     private long outStride;
     private long bias;
 
-    Linear(Workers workers, Kernels kernels, Adapters adapters, Scratch scratch) {
+    Linear(Workers workers, Kernels kernels, Adapters adapters, Scratch scratch, Upcoming upcoming) {
         this.workers = workers;
         this.adapters = adapters;
         this.scratch = scratch;
-        fewRows = new FewRows(workers, kernels.fewRows(), tileRows(kernels.bits()), scratch);
+        fewRows = new FewRows(workers, kernels.fewRows(), tileRows(kernels.bits()), scratch, upcoming);
         fourBit = kernels.fourBit();
         fourBitGroups = kernels.fourBitGroups();
         denseGroups = kernels.denseGroups();

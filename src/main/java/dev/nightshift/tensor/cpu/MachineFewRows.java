@@ -63,34 +63,24 @@ final class MachineFewRows implements FewRowsLanes {
     }
 
     @Override
-    public void multiply(
-            long x,
-            long xRow,
-            int rows,
-            Tiles tiles,
-            int unit,
-            int count,
-            long out,
-            long outRow,
-            long scratch,
-            boolean again) {
-        Tiles.FourBit fourBit = (Tiles.FourBit) tiles;
-        long segments = fourBit.columns() / fourBit.segment();
+    public void multiply(FewRowsProduct product) {
+        Tiles.FourBit tiles = (Tiles.FourBit) product.tiles;
+        long segments = tiles.columns() / tiles.segment();
         try {
-            FUNCTIONS[rows].invokeExact(
-                    x,
-                    xRow,
-                    fourBit.tile(unit),
-                    (long) count,
-                    fourBit.table().shuffles(),
-                    out,
-                    outRow,
+            FUNCTIONS[product.rows].invokeExact(
+                    product.x,
+                    product.xRow,
+                    tiles.tile(product.unit),
+                    (long) product.count,
+                    tiles.table().shuffles(),
+                    product.out,
+                    product.outRow,
                     segments,
-                    (long) (fourBit.segment() / 8),
-                    scratch,
-                    scratch + INPUT,
-                    segments * fourBit.segmentBytes(),
-                    (long) fourBit.segmentBytes());
+                    (long) (tiles.segment() / 8),
+                    product.scratch,
+                    product.scratch + INPUT,
+                    segments * tiles.segmentBytes(),
+                    (long) tiles.segmentBytes());
         } catch (Throwable e) {
             throw MachineCode.thrown(e);
         }

@@ -45,10 +45,11 @@ public final class VectorOps implements TensorOps {
         RowLanes rowLanes = Lanes.at(bits, RowLanes.class, RowVectors.class);
         int tileRows = Linear.tileRows(bits);
         scratch = new Scratch(threads);
+        Upcoming upcoming = new Upcoming(threads);
         packer = new TilePacker(memory, workers, kernels);
-        linear = new Linear(workers, kernels, new Adapters(workers, rowLanes, tileRows), scratch);
+        linear = new Linear(workers, kernels, new Adapters(workers, rowLanes, tileRows), scratch, upcoming);
         rows = new Rows(workers, rowLanes);
-        attention = new Attention(workers, kernels.attention(), rowLanes);
+        attention = new Attention(workers, kernels.attention(), rowLanes, upcoming);
         sampling = new Sampling(workers, rowLanes);
         training = new VectorTraining(workers, kernels);
     }

@@ -29,6 +29,7 @@ final class WideFewRows implements FewRowsLanes {
 
     /** Measured: 252 rows take 0.94 of the time that panels need, 372 as much. */
     private static final int PASSES = 21;
+
     private static final int HALF_ROWS = WideFewRowsAssembly.HALF / Float.BYTES;
     private static final long UPPER_HALVES = upperHalves();
 
@@ -87,67 +88,47 @@ final class WideFewRows implements FewRowsLanes {
     }
 
     @Override
-    public void multiply(
-            long x,
-            long xRow,
-            int rows,
-            Tiles tiles,
-            int unit,
-            int count,
-            long out,
-            long outRow,
-            long scratch,
-            boolean again) {
-        if (tiles instanceof Tiles.Compressed compressed) {
-            multiply(x, xRow, rows, compressed, unit, count, out, outRow, scratch, again);
+    public void multiply(FewRowsProduct product) {
+        if (product.tiles instanceof Tiles.Compressed compressed) {
+            multiply(product, compressed);
             return;
         }
         int done = 0;
-        while (done < count) {
-            boolean whole = (unit + done) % 2 == 0 && count - done >= 2;
-            int tile = (unit + done) / 2;
-            int times = whole ? (count - done) / 2 : 1;
-            boolean second = (unit + done) % 2 == 1;
-            long to = out + (long) done * WideFewRowsAssembly.HALF;
-            multiply(x, xRow, rows, tiles, tile, second, whole, times, to, outRow, scratch, again || done > 0);
+        while (done < product.count) {
+            int unit = product.unit + done;
+            boolean whole = unit % 2 == 0 && product.count - done >= 2;
+            int times = whole ? (product.count - done) / 2 : 1;
+            multiply(product, unit, whole, times, product.out + (long) done * WideFewRowsAssembly.HALF, done > 0);
             done += whole ? 2 * times : 1;
         }
     }
 
     /**
-     * @param second whether to begin with the second half of the tile
+     * @param unit the first
      * @param whole whether it is whole tiles; else one half
+     * @param again whether x has been written out for the units before
      */
-    private static void multiply(
-            long x,
-            long xRow,
-            int rows,
-            Tiles tiles,
-            int tile,
-            boolean second,
-            boolean whole,
-            int times,
-            long out,
-            long outRow,
-            long scratch,
-            boolean again) {
+    private static void multiply(FewRowsProduct product, int unit, boolean whole, int times, long out, boolean again) {
         MethodHandle code;
         long constant;
         long at;
         long tileBytes;
         int segment;
-        switch (tiles) {
+        long upcoming = 0;
+        switch (product.tiles) {
             case Tiles.FourBit four -> {
-                code = (whole ? FOUR_BIT : FOUR_BIT_HALF)[rows];
+                code = (whole ? FOUR_BIT : FOUR_BIT_HALF)[product.rows];
                 constant = four.table().floats();
-                at = four.tile(tile);
+                at = four.tile(unit / 2);
                 tileBytes = four.tile(1) - four.tile(0);
                 segment = four.segment();
+                int pieces = four.columns() / segment * times * (whole ? 2 : 1);
+                upcoming = product.upcoming.take(product.thread, pieces);
             }
             case Tiles.Dense dense -> {
-                code = (whole ? BF16 : BF16_HALF)[rows];
+                code = (whole ? BF16 : BF16_HALF)[product.rows];
                 constant = UPPER_HALVES;
-                at = dense.tile(tile);
+                at = dense.tile(unit / 2);
                 tileBytes = dense.tile(1) - dense.tile(0);
                 segment = Linear.DENSE_SEGMENT;
             }
@@ -156,50 +137,44 @@ final class WideFewRows implements FewRowsLanes {
         }
         try {
             code.invokeExact(
-                    x,
-                    xRow,
-                    second ? at + WideFewRowsAssembly.HALF : at,
+                    product.x,
+                    product.xRow,
+                    unit % 2 == 0 ? at : at + WideFewRowsAssembly.HALF,
                     (long) times,
                     constant,
                     out,
-                    outRow,
-                    (long) (tiles.columns() / segment),
+                    product.outRow,
+                    (long) (product.tiles.columns() / segment),
                     (long) (segment / 8),
-                    scratch + WideFewRowsAssembly.TOTAL_BYTES,
-                    again ? 0L : 1L,
-                    scratch,
-                    tileBytes);
+                    product.scratch + WideFewRowsAssembly.TOTAL_BYTES,
+                    product.again || again ? 0L : 1L,
+                    product.scratch,
+                    tileBytes,
+                    upcoming,
+                    product.upcoming.offset(upcoming));
         } catch (Throwable e) {
             throw MachineCode.thrown(e);
         }
     }
 
-    private static void multiply(
-            long x,
-            long xRow,
-            int rows,
-            Tiles.Compressed tiles,
-            int unit,
-            int count,
-            long out,
-            long outRow,
-            long scratch,
-            boolean again) {
+    private static void multiply(FewRowsProduct product, Tiles.Compressed tiles) {
         try {
-            COMPRESSED[rows].invokeExact(
-                    x,
-                    xRow,
-                    tiles.unit(unit),
-                    (long) count,
+            COMPRESSED[product.rows].invokeExact(
+                    product.x,
+                    product.xRow,
+                    tiles.unit(product.unit),
+                    (long) product.count,
                     tiles.constants(),
-                    out,
-                    outRow,
+                    product.out,
+                    product.outRow,
                     (long) tiles.segments(),
                     (long) (Linear.DENSE_SEGMENT / 8),
-                    scratch + WideFewRowsAssembly.TOTAL_BYTES,
-                    again ? 0L : 1L,
-                    scratch,
-                    tiles.kinds(unit));
+                    product.scratch + WideFewRowsAssembly.TOTAL_BYTES,
+                    product.again ? 0L : 1L,
+                    product.scratch,
+                    tiles.kinds(product.unit),
+                    0L,
+                    0L);
         } catch (Throwable e) {
             throw MachineCode.thrown(e);
         }

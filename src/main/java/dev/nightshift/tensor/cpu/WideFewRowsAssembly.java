@@ -80,7 +80,11 @@ final class WideFewRowsAssembly {
         /** {@link #TOTAL_BYTES}. */
         TOTALS,
         /** Bytes from a tile to the next; of compressed weights the address of the first unit's kinds. */
-        STEP;
+        STEP,
+        /** Of 4-bit weights: addresses of what is fetched meanwhile ({@link Upcoming}), one for each segment of each half. */
+        UPCOMING,
+        /** What is added to each of them. */
+        UPCOMING_OFFSET;
 
         Memory at() {
             return new Memory(RSP, 8 * (SAVED.length + 1 + ordinal()));
@@ -142,6 +146,7 @@ final class WideFewRowsAssembly {
             a.mov(R12, RDX);
         } else {
             a.vmovups(CONSTANT, new Memory(R8, 0));
+            a.mov(RSI, Argument.UPCOMING.at());
         }
         a.mov(R8, Argument.TOTALS.at());
         Label unit = a.here();
@@ -201,6 +206,11 @@ final class WideFewRowsAssembly {
             a.mov(R12, RBX);
             a.add(R12, half * HALF + (form == Form.FOUR_BIT ? TILE : 0));
             clearSums();
+            if (form == Form.FOUR_BIT) {
+                a.mov(RDI, new Memory(RSI, 0));
+                a.add(RDI, Argument.UPCOMING_OFFSET.at());
+                a.add(RSI, Long.BYTES);
+            }
             octets(form == Form.FOUR_BIT ? this::codes : () -> pairs(TILE, CONSTANT, PAIRS_AHEAD));
             fold(half);
         }
@@ -255,6 +265,8 @@ final class WideFewRowsAssembly {
             a.vmovups(CODES + v, new Memory(R12, v * VECTOR));
             a.prefetcht0(new Memory(R12, CODES_AHEAD + v * VECTOR));
         }
+        a.prefetcht1(new Memory(RDI, 0));
+        a.add(RDI, Lanes.LINE);
         for (int k = 0; k < OCTET; k++) {
             int values = VALUES + k % 2 * VECTORS;
             for (int v = 0; v < VECTORS; v++) {

@@ -1,5 +1,6 @@
 package dev.nightshift.tensor.cpu;
 
+import java.lang.invoke.VarHandle;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.concurrent.locks.LockSupport;
@@ -38,7 +39,7 @@ final class Workers implements AutoCloseable {
 
     private final int threads;
     private final Member[] members;
-    /** Of the job, while it is open; odd while there is none. */
+    /** Number of the job, while its fields hold; odd while they change. Only the caller writes it. */
     private volatile int current;
 
     /**
@@ -73,6 +74,11 @@ final class Workers implements AutoCloseable {
         return threads;
     }
 
+    /** Of so many items, where a thread begins: it takes those before the next one's first, unless others are done before. */
+    int first(int items, int thread) {
+        return (int) ((long) items * thread / threads);
+    }
+
     /** Whether a thread that still runs is one of the team's. */
     boolean owns(Thread thread) {
         for (Member member : members) {
@@ -94,6 +100,7 @@ final class Workers implements AutoCloseable {
         }
         // closes the last job before its fields change under a late member
         current++;
+        VarHandle.releaseFence();
         this.job = job;
         this.items = items;
         size = (items - 1) / PIECES + 1;
@@ -125,6 +132,7 @@ final class Workers implements AutoCloseable {
         Job mine = job;
         int each = size;
         int count = items;
+        VarHandle.acquireFence();
         if (current != open) {
             return;
         }
@@ -162,8 +170,8 @@ final class Workers implements AutoCloseable {
                 from = (int) (seen >>> Short.SIZE) & PIECES;
                 to = (int) seen & PIECES;
             } else if (current == open) {
-                from = pieces * owner / threads;
-                to = pieces * (owner + 1) / threads;
+                from = first(pieces, owner);
+                to = first(pieces, owner + 1);
             } else {
                 return -1;
             }
@@ -225,8 +233,10 @@ final class Workers implements AutoCloseable {
                         parked = false;
                     }
                 }
-                seen = next;
-                share(seen, number);
+                if (!closed) {
+                    seen = next;
+                    share(seen, number);
+                }
             }
         }
     }

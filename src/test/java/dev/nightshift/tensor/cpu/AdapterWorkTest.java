@@ -81,7 +81,12 @@ class AdapterWorkTest {
                     CpuFixtures.ints(ops, slots, slots.length),
                     0,
                     CpuFixtures.zeros(ops, slots.length, table.rankMax()));
-            new Linear(workers, Kernels.of(BITS, CpuKernels.AUTO), adapters, new Scratch(workers.threads()))
+            new Linear(
+                            workers,
+                            Kernels.of(BITS, CpuKernels.AUTO),
+                            adapters,
+                            new Scratch(workers.threads()),
+                            new Upcoming(workers.threads()))
                     .run(out, x, VectorOps.prepared(weight), withBias ? bias : null, rows);
         }
 

@@ -140,20 +140,25 @@ public final class Assembler {
 
     /** Brings a line of memory near, to be written; any address is allowed. */
     public void prefetchw(Memory line) {
-        prefetch(0x0d, line);
+        prefetch(0x0d, 1, line);
     }
 
     /** Brings a line of memory near; any address is allowed. */
     public void prefetcht0(Memory line) {
-        prefetch(0x18, line);
+        prefetch(0x18, 1, line);
     }
 
-    private void prefetch(int opcode, Memory line) {
+    /** Brings a line of memory into the second level of caches; any address is allowed. */
+    public void prefetcht1(Memory line) {
+        prefetch(0x18, 2, line);
+    }
+
+    private void prefetch(int opcode, int kind, Memory line) {
         if (line.base().ordinal() > 7 || line.indexNumber() > 7) {
             code.bytes(0x40 | line.indexNumber() >> 3 << 1 | line.base().ordinal() >> 3);
         }
         code.bytes(0x0f);
-        code.operands(opcode, 1, line);
+        code.operands(opcode, kind, line);
     }
 
     /** One float of memory to all lanes. */

@@ -1,0 +1,102 @@
+package dev.nightshift.tensor.cpu;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/**
+ * Memory that each thread reads soon, in that order. Kernels that compute more than they read fetch it on their way, so that it comes
+ * from a near cache where it is needed with little to compute. Nothing else depends on it, so an address may be stale.
+ */
+final class Upcoming {
+    private static final int LINES = 8;
+    /** Bytes of a piece. */
+    static final int PIECE = LINES * Lanes.LINE;
+    /** Pieces a thread: 512 KiB, as a second-level cache of 2 MiB keeps beside the weights that pass through meanwhile. */
+    static final int MOST = 1_024;
+
+    /** Pieces that a kernel may ask for at a time. */
+    static final int LARGEST = 1_024;
+
+    /** Ints that keep what two threads write in different pairs of cache lines. */
+    private static final int APART = 32;
+
+    private static final long LIST_BYTES = (long) Long.BYTES * (MOST + LARGEST);
+
+    /** [threads][pieces]: addresses, the last one repeated. */
+    private final MemorySegment lists;
+    /** What is fetched where there is nothing to fetch: a line that is near anyway, once for each piece. */
+    private final MemorySegment nothing;
+
+    private final int[] counts;
+    /** Pieces that each thread has taken. */
+    private final int[] taken;
+
+    private long offset;
+
+    Upcoming(int threads) {
+        Arena arena = Arena.ofAuto();
+        lists = arena.allocate(threads * LIST_BYTES, Lanes.LINE);
+        nothing = arena.allocate(Long.BYTES * (long) LARGEST, Lanes.LINE);
+        for (long i = 0; i < LARGEST; i++) {
+            nothing.setAtIndex(ValueLayout.JAVA_LONG, i, nothing.address());
+        }
+        counts = new int[threads];
+        taken = new int[threads * APART];
+    }
+
+    /** Nothing more for any thread. */
+    void clear() {
+        for (int thread = 0; thread < counts.length; thread++) {
+            counts[thread] = 0;
+            taken[thread * APART] = 0;
+        }
+    }
+
+    /** Adds so much of it as still fits; false if the thread's list is full then. */
+    boolean add(int thread, long from, long bytes) {
+        int count = counts[thread];
+        for (long at = 0; at < bytes && count < MOST; at += PIECE) {
+            lists.set(ValueLayout.JAVA_LONG, thread * LIST_BYTES + Long.BYTES * (long) count++, from + at);
+        }
+        counts[thread] = count;
+        return count < MOST;
+    }
+
+    /** Ends every list. */
+    void end() {
+        for (int thread = 0; thread < counts.length; thread++) {
+            long list = thread * LIST_BYTES;
+            int count = counts[thread];
+            for (int i = count; count > 0 && i < count + LARGEST; i++) {
+                lists.set(
+                        ValueLayout.JAVA_LONG,
+                        list + Long.BYTES * (long) i,
+                        lists.get(ValueLayout.JAVA_LONG, list + Long.BYTES * (count - 1L)));
+            }
+        }
+    }
+
+    /** Begins with the first pieces again, all of them so many bytes further on than they were added. */
+    void restart(long offset) {
+        this.offset = offset;
+        for (int thread = 0; thread < counts.length; thread++) {
+            taken[thread * APART] = 0;
+        }
+    }
+
+    /** Address of so many of the thread's next addresses, {@link #offset} bytes less than they should be. */
+    long take(int thread, int pieces) {
+        int next = taken[thread * APART];
+        if (next >= counts[thread]) {
+            return nothing.address();
+        }
+        taken[thread * APART] = next + pieces;
+        return lists.address() + thread * LIST_BYTES + (long) Long.BYTES * next;
+    }
+
+    /** What is to be added to the addresses that {@link #take} gave. */
+    long offset(long list) {
+        return list == nothing.address() ? 0 : offset;
+    }
+}
