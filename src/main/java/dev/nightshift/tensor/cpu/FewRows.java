@@ -19,6 +19,7 @@ final class FewRows implements Workers.Job {
 
     private final Workers workers;
     private final FewRowsLanes lanes;
+    private final RowLanes rowLanes;
     private final int unitRows;
     /** Units of a tile. */
     private final int perTile;
@@ -41,9 +42,10 @@ final class FewRows implements Workers.Job {
     /** Units of one call at most. */
     private int most;
 
-    FewRows(Workers workers, FewRowsLanes lanes, int tileRows, Scratch scratch, Upcoming upcoming) {
+    FewRows(Workers workers, FewRowsLanes lanes, RowLanes rowLanes, int tileRows, Scratch scratch, Upcoming upcoming) {
         this.workers = workers;
         this.lanes = lanes;
+        this.rowLanes = rowLanes;
         this.scratch = scratch;
         products = new FewRowsProduct[workers.threads()];
         Arrays.setAll(products, thread -> {
@@ -142,10 +144,7 @@ final class FewRows implements Workers.Job {
 
     private void addBias(int column, int count) {
         for (int row = 0; row < rows; row++) {
-            long at = out + 4L * ((long) row * weight.rows() + column);
-            for (int i = 0; i < count; i++) {
-                Raw.f32(at + 4L * i, Raw.f32(at + 4L * i) + Raw.f32(bias + 4L * (column + i)));
-            }
+            rowLanes.add(out + 4L * ((long) row * weight.rows() + column), bias + 4L * column, count);
         }
     }
 }

@@ -74,7 +74,11 @@ final class FewRowsAssembly {
         /** Bytes from a tile to the next. */
         TILE,
         /** Bytes from a segment to the next. */
-        SEGMENT;
+        SEGMENT,
+        /** Addresses of what is fetched meanwhile ({@link Upcoming}), one for each segment of each tile; goes on with them. */
+        UPCOMING,
+        /** What is added to each of them. */
+        UPCOMING_OFFSET;
 
         Memory at() {
             return new Memory(RSP, 8 * (SAVED.length + 1 + ordinal()));
@@ -90,13 +94,22 @@ final class FewRowsAssembly {
 
     private FewRowsAssembly(int rows) {
         this.rows = rows;
-        side = rows <= 2 ? 4 : rows <= 5 ? 2 : 1;
+        side = side(rows);
         free = side * rows;
     }
 
     /** @param rows 1 to {@link #MOST} */
     static byte[] multiply(int rows) {
         return new FewRowsAssembly(rows).emit();
+    }
+
+    /** Whether so many rows leave memory and a register free to fetch something else. */
+    static boolean fetches(int rows) {
+        return side(rows) == 1;
+    }
+
+    private static int side(int rows) {
+        return rows <= 2 ? 4 : rows <= 5 ? 2 : 1;
     }
 
     static long inputBytes(int rows) {
@@ -212,8 +225,16 @@ final class FewRowsAssembly {
     /** A segment of the tile at R15 by {@link #side} of its vectors; totals are at RBX. */
     private void pass(int vector) {
         boolean ahead = vector == side % VECTORS;
+        boolean fetches = fetches(rows) && vector == VECTORS - side;
         if (ahead) {
             aim();
+        }
+        if (fetches) {
+            a.mov(R10, Argument.UPCOMING.at());
+            a.mov(R13, new Memory(R10, 0));
+            a.add(R13, Argument.UPCOMING_OFFSET.at());
+            a.add(R10, Long.BYTES);
+            a.mov(Argument.UPCOMING.at(), R10);
         }
         begin();
         Label octet = a.here();
@@ -222,6 +243,10 @@ final class FewRowsAssembly {
                 a.prefetcht0(new Memory(R13, line));
             }
             a.add(R13, TILE);
+        }
+        if (fetches) {
+            a.prefetcht1(new Memory(R13, 0));
+            a.add(R13, LINE);
         }
         for (int v = 0; v < side; v++) {
             lookUp(vector + v, tables(0), this::multiply);

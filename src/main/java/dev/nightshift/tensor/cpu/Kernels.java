@@ -50,6 +50,10 @@ record Kernels(int bits, boolean machineCode) {
         return wide() ? new WideFewRows() : new MachineFewRows();
     }
 
+    RowLanes rows() {
+        return at(RowLanes.class, RowVectors.class);
+    }
+
     PanelLanes panels() {
         PanelLanes vector = at(PanelLanes.class, PanelVectors.class);
         return machineCode ? new MachinePanels(vector, bits) : vector;

@@ -71,7 +71,7 @@ final class Linear implements Workers.Job {
         this.workers = workers;
         this.adapters = adapters;
         this.scratch = scratch;
-        fewRows = new FewRows(workers, kernels.fewRows(), tileRows(kernels.bits()), scratch, upcoming);
+        fewRows = new FewRows(workers, kernels.fewRows(), kernels.rows(), tileRows(kernels.bits()), scratch, upcoming);
         fourBit = kernels.fourBit();
         fourBitGroups = kernels.fourBitGroups();
         denseGroups = kernels.denseGroups();

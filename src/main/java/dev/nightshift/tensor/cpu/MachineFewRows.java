@@ -65,7 +65,9 @@ final class MachineFewRows implements FewRowsLanes {
     @Override
     public void multiply(FewRowsProduct product) {
         Tiles.FourBit tiles = (Tiles.FourBit) product.tiles;
-        long segments = tiles.columns() / tiles.segment();
+        int segments = tiles.columns() / tiles.segment();
+        int pieces = FewRowsAssembly.fetches(product.rows) ? segments * product.count : 0;
+        long upcoming = product.upcoming.take(product.thread, pieces);
         try {
             FUNCTIONS[product.rows].invokeExact(
                     product.x,
@@ -75,12 +77,14 @@ final class MachineFewRows implements FewRowsLanes {
                     tiles.table().shuffles(),
                     product.out,
                     product.outRow,
-                    segments,
+                    (long) segments,
                     (long) (tiles.segment() / 8),
                     product.scratch,
                     product.scratch + INPUT,
-                    segments * tiles.segmentBytes(),
-                    (long) tiles.segmentBytes());
+                    (long) segments * tiles.segmentBytes(),
+                    (long) tiles.segmentBytes(),
+                    upcoming,
+                    product.upcoming.offset(upcoming));
         } catch (Throwable e) {
             throw MachineCode.thrown(e);
         }

@@ -42,7 +42,7 @@ public final class VectorOps implements TensorOps {
         this.kernels = Kernels.of(bits, wanted);
         memory = new HostMemory(budgetBytes);
         workers = new Workers(threads);
-        RowLanes rowLanes = Lanes.at(bits, RowLanes.class, RowVectors.class);
+        RowLanes rowLanes = kernels.rows();
         int tileRows = Linear.tileRows(bits);
         scratch = new Scratch(threads);
         Upcoming upcoming = new Upcoming(threads);

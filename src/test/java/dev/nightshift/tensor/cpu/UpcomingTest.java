@@ -77,8 +77,7 @@ class UpcomingTest {
                 Workers workers = new Workers(THREADS)) {
             Upcoming upcoming = new Upcoming(THREADS);
             Kernels kernels = Kernels.of(MachineCode.BITS, CpuKernels.AUTO);
-            Attention attention =
-                    new Attention(workers, kernels.attention(), kernels.at(RowLanes.class, RowVectors.class), upcoming);
+            Attention attention = new Attention(workers, kernels.attention(), kernels.rows(), upcoming);
             KvLayout layout = ops.kvLayout(LAYERS, SHAPE.kvHeads(), SHAPE.headDim(), BLOCK);
             Tensor cache = ops.allocate(MemoryPart.KV_BLOCKS, DType.U8, Shape.of(16, layout.blockBytes()));
             int[][] tables = {{3, 9}, {0, 1, 15}, {7}, {8, 2, 4}};

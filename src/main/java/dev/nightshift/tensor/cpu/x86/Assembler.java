@@ -355,11 +355,20 @@ public final class Assembler {
 
     /** 64 bits of memory. */
     public void mov(General to, Memory from) {
+        mov(0x8b, to, from);
+    }
+
+    /** 64 bits to memory. */
+    public void mov(Memory to, General from) {
+        mov(0x89, from, to);
+    }
+
+    private void mov(int opcode, General register, Memory memory) {
         code.bytes(0x48
-                | to.ordinal() >> 3 << 2
-                | from.indexNumber() >> 3 << 1
-                | from.base().ordinal() >> 3);
-        code.operands(0x8b, to.ordinal(), from);
+                | register.ordinal() >> 3 << 2
+                | memory.indexNumber() >> 3 << 1
+                | memory.base().ordinal() >> 3);
+        code.operands(opcode, register.ordinal(), memory);
     }
 
     /** A byte of memory, the rest of the register zero. */

@@ -33,6 +33,8 @@ class AssemblerTest {
             instruction(a -> a.vbroadcastss(1, at(RBP, 0)), "c4 e2 7d 18 4d 00"),
             instruction(a -> a.prefetcht0(at(R10, 4096)), "41 0f 18 8a 00 10 00 00"),
             instruction(a -> a.prefetcht0(at(RSI, 8)), "0f 18 4e 08"),
+            instruction(a -> a.mov(at(RSP, 64), R10), "4c 89 54 24 40"),
+            instruction(a -> a.mov(at(R13, 8), RAX), "49 89 45 08"),
             instruction(a -> a.prefetcht1(at(RDI, 64)), "0f 18 57 40"),
             instruction(a -> a.prefetcht1(at(R10, 64)), "41 0f 18 52 40"),
             instruction(a -> a.prefetchw(at(R10, 64)), "41 0f 0d 4a 40"),
