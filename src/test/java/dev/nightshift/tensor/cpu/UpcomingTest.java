@@ -97,6 +97,10 @@ class UpcomingTest {
                     assertThat(nothing(upcoming, 0) && nothing(upcoming, 1)).isTrue();
                 }
             }
+            for (int layer = 0; layer < LAYERS; layer++) {
+                attention.ropeAndAttention(out, qkv, null, null, 0, rows, SHAPE, cache, layout, layer);
+            }
+            assertThat(nothing(upcoming, 0)).as("after the last layer").isTrue();
             attention.ropeAndAttention(out, qkv, null, null, 0, rows, SHAPE, cache, layout, 0);
             AttentionRows prompt = rows(ops, new int[] {0, 0, 1, 2, 3}, new int[] {20, 33, 5, 40}, tables);
             attention.ropeAndAttention(out, qkv, null, null, 0, prompt, SHAPE, cache, layout, 1);
