@@ -15,7 +15,7 @@ final class FewRows implements Workers.Job {
     private static final int MOST = 32;
 
     /** Segments of all units of one call: half a millisecond, in which no garbage collector may begin. */
-    private static final int LONGEST = Upcoming.LARGEST;
+    private static final int LONGEST = 1_024;
 
     private final Workers workers;
     private final FewRowsLanes lanes;

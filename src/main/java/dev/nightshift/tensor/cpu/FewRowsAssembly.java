@@ -77,6 +77,8 @@ final class FewRowsAssembly {
         SEGMENT,
         /** Addresses of what is fetched meanwhile ({@link Upcoming}), one for each segment of each tile; goes on with them. */
         UPCOMING,
+        /** Bytes from one of them to the next. */
+        UPCOMING_STEP,
         /** What is added to each of them. */
         UPCOMING_OFFSET;
 
@@ -233,7 +235,7 @@ final class FewRowsAssembly {
             a.mov(R10, Argument.UPCOMING.at());
             a.mov(R13, new Memory(R10, 0));
             a.add(R13, Argument.UPCOMING_OFFSET.at());
-            a.add(R10, Long.BYTES);
+            a.add(R10, Argument.UPCOMING_STEP.at());
             a.mov(Argument.UPCOMING.at(), R10);
         }
         begin();

@@ -84,6 +84,7 @@ final class MachineFewRows implements FewRowsLanes {
                     (long) segments * tiles.segmentBytes(),
                     (long) tiles.segmentBytes(),
                     upcoming,
+                    product.upcoming.step(upcoming),
                     product.upcoming.offset(upcoming));
         } catch (Throwable e) {
             throw MachineCode.thrown(e);

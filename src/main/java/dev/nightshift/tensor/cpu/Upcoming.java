@@ -15,17 +15,17 @@ final class Upcoming {
     /** Pieces a thread: 512 KiB, as a second-level cache of 2 MiB keeps beside the weights that pass through meanwhile. */
     static final int MOST = 1_024;
 
-    /** Pieces that a kernel may ask for at a time. */
-    static final int LARGEST = 1_024;
+    /** Pieces that a call may take beyond the end of a list. */
+    private static final int BEYOND = 1_024;
 
     /** Ints that keep what two threads write in different pairs of cache lines. */
     private static final int APART = 32;
 
-    private static final long LIST_BYTES = (long) Long.BYTES * (MOST + LARGEST);
+    private static final long LIST_BYTES = (long) Long.BYTES * (MOST + BEYOND);
 
     /** [threads][pieces]: addresses, the last one repeated. */
     private final MemorySegment lists;
-    /** What is fetched where there is nothing to fetch: a line that is near anyway, once for each piece. */
+    /** The address of itself: what is fetched where there is nothing to fetch, a line that is near anyway. */
     private final MemorySegment nothing;
 
     private final int[] counts;
@@ -37,10 +37,8 @@ final class Upcoming {
     Upcoming(int threads) {
         Arena arena = Arena.ofAuto();
         lists = arena.allocate(threads * LIST_BYTES, Lanes.LINE);
-        nothing = arena.allocate(Long.BYTES * (long) LARGEST, Lanes.LINE);
-        for (long i = 0; i < LARGEST; i++) {
-            nothing.setAtIndex(ValueLayout.JAVA_LONG, i, nothing.address());
-        }
+        nothing = arena.allocate(Lanes.LINE, Lanes.LINE);
+        nothing.set(ValueLayout.JAVA_LONG, 0, nothing.address());
         counts = new int[threads];
         taken = new int[threads * APART];
     }
@@ -68,7 +66,7 @@ final class Upcoming {
         for (int thread = 0; thread < counts.length; thread++) {
             long list = thread * LIST_BYTES;
             int count = counts[thread];
-            for (int i = count; count > 0 && i < count + LARGEST; i++) {
+            for (int i = count; count > 0 && i < count + BEYOND; i++) {
                 lists.set(
                         ValueLayout.JAVA_LONG,
                         list + Long.BYTES * (long) i,
@@ -85,14 +83,19 @@ final class Upcoming {
         }
     }
 
-    /** Address of so many of the thread's next addresses, {@link #offset} bytes less than they should be. */
+    /** Address of so many of the thread's next addresses, {@link #step} bytes apart, {@link #offset} bytes less than they should be. */
     long take(int thread, int pieces) {
         int next = taken[thread * APART];
-        if (next >= counts[thread]) {
+        if (next >= counts[thread] || pieces > BEYOND) {
             return nothing.address();
         }
         taken[thread * APART] = next + pieces;
         return lists.address() + thread * LIST_BYTES + (long) Long.BYTES * next;
+    }
+
+    /** Bytes from one of the addresses that {@link #take} gave to the next: none where there is but one. */
+    long step(long list) {
+        return list == nothing.address() ? 0 : Long.BYTES;
     }
 
     /** What is to be added to the addresses that {@link #take} gave. */

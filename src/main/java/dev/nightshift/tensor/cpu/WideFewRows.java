@@ -151,6 +151,7 @@ final class WideFewRows implements FewRowsLanes {
                     product.scratch,
                     tileBytes,
                     upcoming,
+                    product.upcoming.step(upcoming),
                     product.upcoming.offset(upcoming));
         } catch (Throwable e) {
             throw MachineCode.thrown(e);
@@ -173,6 +174,7 @@ final class WideFewRows implements FewRowsLanes {
                     product.again ? 0L : 1L,
                     product.scratch,
                     tiles.kinds(product.unit),
+                    0L,
                     0L,
                     0L);
         } catch (Throwable e) {

@@ -83,6 +83,8 @@ final class WideFewRowsAssembly {
         STEP,
         /** Of 4-bit weights: addresses of what is fetched meanwhile ({@link Upcoming}), one for each segment of each half. */
         UPCOMING,
+        /** Bytes from one of them to the next. */
+        UPCOMING_STEP,
         /** What is added to each of them. */
         UPCOMING_OFFSET;
 
@@ -209,7 +211,7 @@ final class WideFewRowsAssembly {
             if (form == Form.FOUR_BIT) {
                 a.mov(RDI, new Memory(RSI, 0));
                 a.add(RDI, Argument.UPCOMING_OFFSET.at());
-                a.add(RSI, Long.BYTES);
+                a.add(RSI, Argument.UPCOMING_STEP.at());
             }
             octets(form == Form.FOUR_BIT ? this::codes : () -> pairs(TILE, CONSTANT, PAIRS_AHEAD));
             fold(half);

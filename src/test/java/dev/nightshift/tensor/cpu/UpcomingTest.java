@@ -29,13 +29,14 @@ class UpcomingTest {
         long list = upcoming.take(thread, pieces);
         long further = upcoming.offset(list);
         return LongStream.range(0, pieces)
-                .mapToObj(i -> Raw.ALL.get(ValueLayout.JAVA_LONG, list + Long.BYTES * i) + further)
+                .mapToObj(i -> Raw.ALL.get(ValueLayout.JAVA_LONG, list + upcoming.step(list) * i) + further)
                 .toList();
     }
 
     /** Whether only one line is fetched, again and again. */
     private static boolean nothing(Upcoming upcoming, int thread) {
-        return taken(upcoming, thread, Upcoming.LARGEST).stream().distinct().count() == 1;
+        return upcoming.step(upcoming.take(thread, 1)) == 0
+                && taken(upcoming, thread, 5).stream().distinct().count() == 1;
     }
 
     @Test
@@ -66,8 +67,18 @@ class UpcomingTest {
         upcoming.end();
         upcoming.restart(0);
         assertThat(taken(upcoming, 0, Upcoming.MOST - 1)).doesNotHaveDuplicates();
-        assertThat(taken(upcoming, 0, Upcoming.LARGEST)).containsOnly((long) PIECE * (Upcoming.MOST - 1));
+        assertThat(taken(upcoming, 0, 1_024)).containsOnly((long) PIECE * (Upcoming.MOST - 1));
         assertThat(nothing(upcoming, 0)).isTrue();
+    }
+
+    @Test
+    void aCallOfMoreSegmentsThanAListMayRunOnGetsNothing() {
+        Upcoming upcoming = new Upcoming(1);
+        upcoming.add(0, 0, 3L * PIECE);
+        upcoming.end();
+        upcoming.restart(0);
+        assertThat(upcoming.step(upcoming.take(0, 1_025))).isZero();
+        assertThat(taken(upcoming, 0, 1_024)).hasSize(1_024).contains(0L, (long) PIECE, 2L * PIECE);
     }
 
     @Test
