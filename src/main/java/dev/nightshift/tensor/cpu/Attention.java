@@ -222,7 +222,6 @@ final class Attention {
                     room = announce(item / shape.kvHeads(), item % shape.kvHeads(), thread);
                 }
             }
-            upcoming.end();
         }
         nextUpcoming = layer + 1;
         upcoming.restart(KvBlocks.keys(layout, nextUpcoming - firstUpcoming, 0));

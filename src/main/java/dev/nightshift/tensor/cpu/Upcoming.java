@@ -21,15 +21,17 @@ final class Upcoming {
     /** Ints that keep what two threads write in different pairs of cache lines. */
     private static final int APART = 32;
 
+    private static final int SET = 1;
+
     private static final long LIST_BYTES = (long) Long.BYTES * (MOST + BEYOND);
 
-    /** [threads][pieces]: addresses, the last one repeated. */
+    /** [threads][pieces]: addresses, behind them the last one again as far as a call went. */
     private final MemorySegment lists;
     /** The address of itself: what is fetched where there is nothing to fetch, a line that is near anyway. */
     private final MemorySegment nothing;
 
     private final int[] counts;
-    /** Pieces that each thread has taken. */
+    /** Pieces that each thread has taken, {@link #APART} apart, and behind that the addresses of its list that are set. */
     private final int[] taken;
 
     private long offset;
@@ -48,6 +50,7 @@ final class Upcoming {
         for (int thread = 0; thread < counts.length; thread++) {
             counts[thread] = 0;
             taken[thread * APART] = 0;
+            taken[thread * APART + SET] = 0;
         }
     }
 
@@ -55,24 +58,15 @@ final class Upcoming {
     boolean add(int thread, long from, long bytes) {
         int count = counts[thread];
         for (long at = 0; at < bytes && count < MOST; at += PIECE) {
-            lists.set(ValueLayout.JAVA_LONG, thread * LIST_BYTES + Long.BYTES * (long) count++, from + at);
+            set(thread, count++, from + at);
         }
         counts[thread] = count;
+        taken[thread * APART + SET] = count;
         return count < MOST;
     }
 
-    /** Ends every list. */
-    void end() {
-        for (int thread = 0; thread < counts.length; thread++) {
-            long list = thread * LIST_BYTES;
-            int count = counts[thread];
-            for (int i = count; count > 0 && i < count + BEYOND; i++) {
-                lists.set(
-                        ValueLayout.JAVA_LONG,
-                        list + Long.BYTES * (long) i,
-                        lists.get(ValueLayout.JAVA_LONG, list + Long.BYTES * (count - 1L)));
-            }
-        }
+    private void set(int thread, int place, long address) {
+        lists.set(ValueLayout.JAVA_LONG, thread * LIST_BYTES + (long) Long.BYTES * place, address);
     }
 
     /** Begins with the first pieces again, all of them so many bytes further on than they were added. */
@@ -83,14 +77,25 @@ final class Upcoming {
         }
     }
 
-    /** Address of so many of the thread's next addresses, {@link #step} bytes apart, {@link #offset} bytes less than they should be. */
+    /**
+     * Called by the thread itself.
+     *
+     * @return address of so many of the thread's next addresses, {@link #step} bytes apart, {@link #offset} bytes less than
+     *     they should be
+     */
     long take(int thread, int pieces) {
         int next = taken[thread * APART];
         if (next >= counts[thread] || pieces > BEYOND) {
             return nothing.address();
         }
+        long list = thread * LIST_BYTES;
+        long last = lists.get(ValueLayout.JAVA_LONG, list + Long.BYTES * (counts[thread] - 1L));
+        for (int set = taken[thread * APART + SET]; set < next + pieces; set++) {
+            set(thread, set, last);
+            taken[thread * APART + SET] = set + 1;
+        }
         taken[thread * APART] = next + pieces;
-        return lists.address() + thread * LIST_BYTES + (long) Long.BYTES * next;
+        return lists.address() + list + (long) Long.BYTES * next;
     }
 
     /** Bytes from one of the addresses that {@link #take} gave to the next: none where there is but one. */

@@ -46,7 +46,6 @@ class UpcomingTest {
         assertThat(upcoming.add(0, 10_000, 2L * PIECE)).isTrue();
         assertThat(upcoming.add(0, 90_000, PIECE)).isTrue();
         assertThat(upcoming.add(2, 50_000, PIECE)).isTrue();
-        upcoming.end();
         upcoming.restart(7);
         assertThat(taken(upcoming, 0, 2)).containsExactly(10_007L, 10_007L + PIECE);
         assertThat(taken(upcoming, 0, 3)).containsExactly(90_007L, 90_007L, 90_007L);
@@ -64,7 +63,6 @@ class UpcomingTest {
         Upcoming upcoming = new Upcoming(1);
         assertThat(upcoming.add(0, 0, (long) PIECE * Upcoming.MOST - 1)).isFalse();
         assertThat(upcoming.add(0, 1_000_000_000, PIECE)).isFalse();
-        upcoming.end();
         upcoming.restart(0);
         assertThat(taken(upcoming, 0, Upcoming.MOST - 1)).doesNotHaveDuplicates();
         assertThat(taken(upcoming, 0, 1_024)).containsOnly((long) PIECE * (Upcoming.MOST - 1));
@@ -75,7 +73,6 @@ class UpcomingTest {
     void aCallOfMoreSegmentsThanAListMayRunOnGetsNothing() {
         Upcoming upcoming = new Upcoming(1);
         upcoming.add(0, 0, 3L * PIECE);
-        upcoming.end();
         upcoming.restart(0);
         assertThat(upcoming.step(upcoming.take(0, 1_025))).isZero();
         assertThat(taken(upcoming, 0, 1_024)).hasSize(1_024).contains(0L, (long) PIECE, 2L * PIECE);
