@@ -58,6 +58,8 @@ public final class ServerLife {
         wiring.load(LoadProgress.SILENT, () -> say("the device failed"));
         tuning[0].start();
         new ServerLife(files, tuning[0].jobs()).live(Path.of(arguments[2]), Integer.parseInt(arguments[3]));
+        // a job has ended a moment before its folder is gone
+        tuning[0].close();
         System.exit(0);
     }
 
